@@ -1,0 +1,1 @@
+"""A distributed WebSocket gateway. See README.md."""
