@@ -1,0 +1,37 @@
+"""Which message ids were seen lately. Pure: `now` is an argument."""
+
+from collections import OrderedDict
+
+MessageKey = tuple[str, str]  # sender, message id
+
+
+class RecentIds:
+    """A set that forgets: its oldest entries once too many, and all once too old.
+
+    Args:
+        max_ids: entries kept at most.
+        max_age_s: seconds after which an entry no longer counts.
+    """
+
+    def __init__(self, max_ids: int, max_age_s: float) -> None:
+        self._max_ids = max_ids
+        self._max_age_s = max_age_s
+        self._seen_s: OrderedDict[MessageKey, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._seen_s)
+
+    def add(self, key: MessageKey, now_s: float) -> bool:
+        """Remember `key`; return whether it is new."""
+        seen_s = self._seen_s.get(key)
+        if seen_s is not None and now_s - seen_s <= self._max_age_s:
+            return False
+        self._seen_s[key] = now_s
+        self._seen_s.move_to_end(key)
+        if len(self._seen_s) > self._max_ids:
+            self._seen_s.popitem(last=False)
+        return True
+
+    def forget(self, key: MessageKey) -> None:
+        """Drop `key`: it was not delivered after all, so a retry must get through."""
+        self._seen_s.pop(key, None)
