@@ -1,4 +1,4 @@
-"""The local connections of one gateway: user -> connection and connection -> user, O(1) both ways."""
+"""Local connections: user -> connection and connection -> user, O(1) both ways."""
 
 from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar

@@ -135,7 +135,7 @@ def parse_frame(text: str) -> Frame:
         FrameError: with the stable code that goes back to the client.
     """
     try:
-        frame = _decode(text)
+        frame: Frame = _decode(text)
     except RecursionError:
         raise FrameError(ErrorCode.BAD_FRAME, "nested too deeply") from None
     except msgspec.ValidationError as error:
@@ -177,10 +177,13 @@ def _refuse_duplicate_keys(text: str, frame_id: str | None) -> None:
     if "\\" not in text and all(text.count(key) <= 1 for key in _KEYS):
         return
 
-    def refuse(pairs: list[tuple[str, Any]]) -> Counter[str]:
+    def count(pairs: list[tuple[str, Any]]) -> Counter[str]:
         return Counter(key for key, _ in pairs)
 
-    names = json.loads(text, object_pairs_hook=refuse, parse_int=str)
+    try:
+        names = json.loads(text, object_pairs_hook=count, parse_int=str)
+    except RecursionError:
+        raise FrameError(ErrorCode.BAD_FRAME, "nested too deeply", _safe(frame_id)) from None
     if any(names[key.strip('"')] > 1 for key in _KEYS):
         raise FrameError(ErrorCode.DUPLICATE_KEY, "a key is given twice", _safe(frame_id))
 

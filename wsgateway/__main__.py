@@ -1,0 +1,120 @@
+"""`python -m wsgateway --id g1`: one gateway as a process, until SIGTERM or Ctrl-C."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import fields, replace
+
+from wsgateway import logs
+from wsgateway.brokers import FoundRedis, find_redis
+from wsgateway.config import Config, env_name
+from wsgateway.errors import ConfigError, WsGatewayError
+from wsgateway.gateway import Gateway
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line: one flag per setting of `Config`."""
+    made = argparse.ArgumentParser(
+        prog="python -m wsgateway",
+        description="Run one WebSocket gateway. Every flag is also an environment variable.",
+    )
+    for one in fields(Config):
+        name = "id" if one.name == "gateway_id" else one.name.replace("_", "-")
+        made.add_argument(
+            f"--{name}",
+            dest=one.name,
+            metavar=one.name.rpartition("_")[2].upper(),
+            help=f"{one.metadata['about']} [{env_name(one.name)}]",
+        )
+    made.add_argument(
+        "--time-scale",
+        metavar="FACTOR",
+        help="multiply all heartbeat times: 0.01 makes a ping 0.3 s [WSGATEWAY_TIME_SCALE]",
+    )
+    return made
+
+
+def banner(gateway: Gateway, found: FoundRedis) -> str:
+    """Return what a person wants to know of a gateway that has just started."""
+    rows = (
+        ("gateway", gateway.config.gateway_id),
+        ("router", gateway.config.router),
+        ("redis", f"{found.name} at {found.safe_url} ({found.how})"),
+        ("health", f"{gateway.http_url}/health"),
+        ("ready", gateway.url),
+    )
+    return "\n".join(f"{name:<7}{value}" for name, value in rows)
+
+
+async def run(config: Config) -> None:
+    """Run a gateway until a signal.
+
+    Raises:
+        WsGatewayError: it could not start or cannot go on; the text says why.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    found = await find_redis(config.redis)
+    try:
+        config = replace(config, redis=found.url)
+        try:
+            gateway = Gateway(config)
+            await gateway.start()
+        except OSError as error:
+            where = f"{config.host}:{config.port}"
+            raise WsGatewayError(f"cannot listen on {where}: {error.strerror}") from None
+        try:
+            print(banner(gateway, found), flush=True)
+            await _until(stop, gateway)
+        finally:
+            await gateway.aclose()
+    finally:
+        await found.aclose()
+
+
+async def _until(stop: asyncio.Event, gateway: Gateway) -> None:
+    stopping = asyncio.create_task(stop.wait())
+    failing = asyncio.create_task(gateway.failed())
+    try:
+        await asyncio.wait([stopping, failing], return_when=asyncio.FIRST_COMPLETED)
+        if failing.done():
+            failing.result()
+    finally:
+        for task in (stopping, failing):
+            task.cancel()
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop when the `fast` extra is installed, else the default."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def main() -> int:
+    """Run the command; return its exit status: 0 drained, 1 failed, 2 wrong settings."""
+    flags = vars(parser().parse_args())
+    try:
+        config = Config.from_sources(flags, os.environ)
+    except ConfigError as error:
+        print(f"wsgateway: {error}", file=sys.stderr)
+        return 2
+    logs.configure(config.log_level, config.log_format)
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(run(config))
+    except WsGatewayError as error:
+        print(f"wsgateway: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

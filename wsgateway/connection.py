@@ -1,0 +1,171 @@
+"""One WebSocket: its reader, its bounded outbox and the task that empties it."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from wsgateway.errors import CloseCode
+from wsgateway.protocol import Status
+
+log = logging.getLogger(__name__)
+
+OnWritten = Callable[[Status], None]
+
+
+class Connection:
+    """A client's socket, registered or not.
+
+    Args:
+        ws: the accepted WebSocket.
+        conn_id: unique among all gateways, for all time.
+        outbox_bytes: bytes queued for a slow reader before it is closed with 4004.
+        window: messages in flight before the reader pauses.
+        close_timeout_s: bound on flushing the outbox before a close, seconds.
+    """
+
+    def __init__(
+        self,
+        ws: ServerConnection,
+        conn_id: str,
+        *,
+        outbox_bytes: int,
+        window: int,
+        close_timeout_s: float,
+    ) -> None:
+        self.conn_id = conn_id
+        self.user: str | None = None
+        self.epoch = 0
+        self.deadline: asyncio.TimerHandle | None = None
+        self.refreshing = False
+        self.last_refresh_s = 0.0
+        self._ws = ws
+        self._loop = asyncio.get_running_loop()
+        self.last_seen_s = self._loop.time()
+        self._outbox: deque[tuple[bytes, OnWritten | None]] = deque()
+        self._outbox_bytes = outbox_bytes
+        self._queued_bytes = 0
+        self._wake = asyncio.Event()
+        self._flushed = asyncio.Event()
+        self._flushed.set()
+        self._open = True
+        self._closing: asyncio.Task[None] | None = None
+        self._close_timeout_s = close_timeout_s
+        # Why: a client that never waits for its acks is paused here, by TCP, and nobody else.
+        # 原因：从不等确认的客户端会在这里被 TCP 反压住，别人不受影响。
+        self.window = asyncio.Semaphore(window)
+
+    @property
+    def open(self) -> bool:
+        """Whether `send` still takes frames."""
+        return self._open
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes in the outbox."""
+        return self._queued_bytes
+
+    def send(self, frame: bytes, on_written: OnWritten | None = None) -> bool:
+        """Queue `frame`; never blocks.
+
+        Args:
+            frame: an encoded text frame.
+            on_written: told `delivered` once written to the socket, `offline` if it never
+                will be, `unknown` if the socket ended in the middle of it.
+
+        Returns:
+            False when the connection is closing: `on_written` is not called then.
+        """
+        if not self._open:
+            return False
+        if self._queued_bytes + len(frame) > self._outbox_bytes:
+            log.info("connection %s reads too slowly", self.conn_id)
+            self.close(CloseCode.SLOW_CONSUMER, flush=False)
+            return False
+        self._outbox.append((frame, on_written))
+        self._queued_bytes += len(frame)
+        self._flushed.clear()
+        self._wake.set()
+        return True
+
+    def close(self, code: CloseCode, reason: str = "", *, flush: bool = True) -> None:
+        """Begin to close; later calls change nothing.
+
+        Args:
+            code: the close code the client sees.
+            reason: at most 123 bytes.
+            flush: write what is queued first (bounded); otherwise it is handed back at once.
+        """
+        if self._closing is not None:
+            return
+        if not flush:
+            self._abandon()
+        self._closing = asyncio.create_task(self._close(code, reason, flush))
+
+    async def run(self, receive: Callable[["Connection", str], Awaitable[None]]) -> None:
+        """Read until the socket closes, giving each text frame to `receive`."""
+        writing = asyncio.create_task(self._write(), name=f"write {self.conn_id}")
+        try:
+            async for data in self._ws:
+                if isinstance(data, bytes):
+                    self.close(CloseCode.BINARY, "text frames only")
+                    break
+                self.last_seen_s = self._loop.time()
+                await receive(self, data)
+        except ConnectionClosed:
+            pass  # the normal end of a client that vanishes; the close code tells which
+        finally:
+            if self._closing is not None:
+                await asyncio.wait([self._closing])
+            writing.cancel()
+            await asyncio.wait([writing])
+            self._abandon()
+
+    def abort(self) -> None:
+        """Drop the TCP connection now, without a closing handshake."""
+        self._ws.transport.abort()
+
+    @property
+    def close_code(self) -> int:
+        """The code it ended with: ours if we closed first, 1006 for none."""
+        return self._ws.close_code or 1006
+
+    def _abandon(self) -> None:
+        """Take nothing more, and hand back what was not written."""
+        self._open = False
+        abandoned, self._outbox = self._outbox, deque()
+        self._queued_bytes = 0
+        self._flushed.set()
+        for _, on_written in abandoned:
+            if on_written is not None:
+                on_written(Status.OFFLINE)
+
+    async def _close(self, code: CloseCode, reason: str, flush: bool) -> None:
+        if flush:
+            with suppress(TimeoutError):  # a reader that slow misses the rest
+                async with asyncio.timeout(self._close_timeout_s):
+                    await self._flushed.wait()
+        await self._ws.close(code, reason)
+
+    async def _write(self) -> None:
+        """Empty the outbox, one frame at a time, at the pace of the reader."""
+        while True:
+            await self._wake.wait()
+            while self._outbox:
+                frame, on_written = self._outbox.popleft()
+                fate = Status.UNKNOWN
+                try:
+                    await self._ws.send(frame, text=True)
+                    fate = Status.DELIVERED
+                except ConnectionClosed:
+                    return  # `run` sees the same and hands back the rest
+                finally:
+                    self._queued_bytes = max(0, self._queued_bytes - len(frame))
+                    if on_written is not None:
+                        on_written(fate)
+            self._wake.clear()
+            self._flushed.set()

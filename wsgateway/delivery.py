@@ -1,0 +1,231 @@
+"""The way of a message through one gateway: in from a client, in from a router, out to a client."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from wsgateway import envelope as wire
+from wsgateway import protocol
+from wsgateway.config import Config
+from wsgateway.connection import Connection
+from wsgateway.dedup import RecentIds
+from wsgateway.envelope import Carried, Envelope, Fence, Fenced, Moved, Replaced, Undelivered
+from wsgateway.errors import ErrorCode, Overloaded
+from wsgateway.hub import Hub
+from wsgateway.lane import Parcel
+from wsgateway.lanes import Lanes
+from wsgateway.presence.base import Presence
+from wsgateway.protocol import Ack, FrameError, Hop, Message, Status
+from wsgateway.routers.base import Router
+from wsgateway.stats import Stats
+
+log = logging.getLogger(__name__)
+
+# Why: one hop follows a user who just moved, the second a user who moved again meanwhile; more
+# would let two gateways that disagree pass a message back and forth.
+# 原因：第一跳追上刚迁移的用户，第二跳追上途中又迁移一次的用户；再多，
+# 两个看法不一致的网关就可能把一条消息来回踢。
+MAX_HOPS = 2
+
+_FAILURES = {
+    Status.OFFLINE: (ErrorCode.OFFLINE, "the recipient is not connected anywhere"),
+    Status.UNKNOWN: (ErrorCode.UNKNOWN, "nobody can tell whether it arrived"),
+}
+
+
+class Delivery:
+    """Moves messages between local connections and the router.
+
+    Args:
+        config: settings.
+        hub: local connections.
+        router: carries envelopes.
+        presence: says where users are.
+        stats: counters to keep.
+        on_replaced: told (user, connection id) when a user registered elsewhere.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        hub: Hub[Connection],
+        router: Router,
+        presence: Presence,
+        stats: Stats,
+        on_replaced: Callable[[str, str], None],
+    ) -> None:
+        self._gateway_id = config.gateway_id
+        self._hub = hub
+        self._router = router
+        self._stats = stats
+        self._on_replaced = on_replaced
+        self._now_s = asyncio.get_running_loop().time
+        self._recent = RecentIds(config.dedup_ids, config.dedup_s)
+        self.lanes = Lanes(
+            config.gateway_id,
+            router,
+            presence.lookup,
+            self._deliver_local,
+            self.stamp,
+            cache_s=config.route_cache_s,
+            fence_s=config.redis_timeout_s,
+        )
+
+    def stamp(self, stage: str) -> Hop:
+        """Return a hop timestamp of this gateway, now, by its own wall clock."""
+        return Hop(self._gateway_id, stage, time.time_ns() // 1000)
+
+    def send(self, connection: Connection, sender: str, frame: Message) -> None:
+        """Start a client's message on its way; its fate goes back to `connection`.
+
+        Raises:
+            FrameError: refused, with the code for the client.
+        """
+        if frame.to == sender:
+            raise FrameError(ErrorCode.TO_SELF, "a message to oneself goes nowhere", frame.id)
+        body = protocol.encode(protocol.Delivery(sender, frame.content, frame.id))
+        carried = Carried(frame.to, sender, self._gateway_id, msgspec.Raw(body), id=frame.id)
+        if frame.trace:
+            carried.trace = [self.stamp("received")]
+        parcel = Parcel(carried, partial(self._settled, connection, frame.id))
+        self._stats.messages_in += 1
+        try:
+            self._dispatch(parcel)
+        except Overloaded as error:
+            raise FrameError(ErrorCode.OVERLOADED, str(error), frame.id) from None
+
+    def receive(self, data: bytes) -> None:
+        """Take one envelope from the router; garbage is counted and dropped."""
+        try:
+            envelope = wire.decode(data)
+        except (ValueError, RecursionError):
+            self._stats.bad_envelopes += 1
+            log.warning("dropped %d bytes from the router: not an envelope", len(data))
+            return
+        if isinstance(envelope, Carried):
+            self._arrive(envelope)
+        elif isinstance(envelope, Replaced):
+            self._on_replaced(envelope.user, envelope.conn)
+        elif isinstance(envelope, Moved):
+            self.lanes.moved(envelope.user)
+        elif isinstance(envelope, Fence):
+            answer = Fenced(envelope.user, envelope.token)
+            self.lanes.mark(envelope.user, partial(self.tell, envelope.origin, answer))
+        elif isinstance(envelope, Fenced):
+            self.lanes.fenced(envelope.user, envelope.token)
+        else:
+            self._report(envelope)
+
+    def tell(self, gateway_id: str, envelope: Envelope) -> None:
+        """Send a control envelope. It may get lost: each only speeds up what heals by itself."""
+        try:
+            routing = self._router.route_to_gateway(gateway_id, wire.encode(envelope))
+        except Overloaded as error:
+            log.warning("%s not sent: %s", type(envelope).__name__, error)
+            return
+        routing.add_done_callback(_log_failure)
+
+    def refuse(self, connection: Connection, error: FrameError) -> None:
+        """Send an error frame and count it."""
+        self._stats.refused[error.code] += 1
+        connection.send(protocol.encode(protocol.Error(error.code, error.message, error.reply_to)))
+
+    def _dispatch(self, parcel: Parcel) -> None:
+        # Why: a user with a lane was, or is, elsewhere, and messages may still be on that way.
+        # Only the lane knows when a local message would overtake them.
+        # 原因：有通道的用户曾经或仍在别处，路上可能还有消息；
+        # 只有通道知道本地投递会不会超车。
+        if parcel.carried.to in self.lanes or not self._deliver_local(parcel):
+            self.lanes.send(parcel)
+
+    def _deliver_local(self, parcel: Parcel) -> bool:
+        carried = parcel.carried
+        connection = self._hub.connection_of(carried.to)
+        if connection is None or not connection.open:
+            return False
+        if carried.id is not None and not self._recent.add(
+            (carried.sender, carried.id), self._now_s()
+        ):
+            self._stats.duplicate += 1
+            parcel.done(Status.DELIVERED)
+            return True
+        frame = bytes(carried.frame)
+        if carried.trace is not None:
+            frame = protocol.with_trace(frame, [*carried.trace, self.stamp("outbox")])
+        if connection.send(frame, partial(self._written, parcel)):
+            return True
+        self._forget(carried)
+        return False
+
+    def _written(self, parcel: Parcel, fate: Status) -> None:
+        if fate is Status.DELIVERED:
+            self._stats.messages_out += 1
+            parcel.done(fate)
+            return
+        self._forget(parcel.carried)  # a retry must get through
+        if fate is Status.OFFLINE:
+            self._follow(parcel)  # never written: the user may be elsewhere by now
+        else:
+            parcel.done(fate)
+
+    def _forget(self, carried: Carried) -> None:
+        if carried.id is not None:
+            self._recent.forget((carried.sender, carried.id))
+
+    def _arrive(self, carried: Carried) -> None:
+        self._stats.received += 1
+        if carried.trace is not None:
+            carried.trace.append(self.stamp("arrived"))
+        parcel = Parcel(carried, partial(self._arrival_settled, carried))
+        if carried.to in self.lanes or not self._deliver_local(parcel):
+            self._follow(parcel)
+
+    def _follow(self, parcel: Parcel) -> None:
+        """Send a message after a user who is not here (any more)."""
+        parcel.carried.hops += 1
+        if parcel.carried.hops > MAX_HOPS:
+            parcel.done(Status.OFFLINE)
+            return
+        try:
+            self.lanes.send(parcel)
+        except Overloaded:
+            parcel.done(Status.UNKNOWN)
+
+    def _settled(self, connection: Connection, frame_id: str | None, status: Status) -> None:
+        """The fate of a local client's message."""
+        connection.window.release()
+        self._stats.by_status[status] += 1
+        if frame_id is not None:
+            connection.send(protocol.encode(Ack(frame_id, status)))
+        elif status in _FAILURES:
+            self.refuse(connection, FrameError(*_FAILURES[status]))
+
+    def _arrival_settled(self, carried: Carried, status: Status) -> None:
+        """The fate of a message that came from another gateway."""
+        if status is Status.DELIVERED:
+            return
+        if status in (Status.ROUTED, Status.ACCEPTED):
+            self._stats.forwarded += 1
+            self.tell(carried.origin, Moved(carried.to))
+            return
+        self._stats.undelivered += 1
+        report = Undelivered(carried.sender, carried.to, carried.id)
+        if carried.origin == self._gateway_id:
+            self._report(report)
+        else:
+            self.tell(carried.origin, report)
+
+    def _report(self, lost: Undelivered) -> None:
+        connection = self._hub.connection_of(lost.sender)
+        if connection is not None:
+            code, message = _FAILURES[Status.OFFLINE]
+            self.refuse(connection, FrameError(code, message, lost.id))
+
+
+def _log_failure(routing: "asyncio.Future[Status]") -> None:
+    if not routing.cancelled() and routing.exception() is not None:
+        log.warning("control envelope not sent: %s", routing.exception())

@@ -1,0 +1,206 @@
+"""The composer: builds one gateway from its parts, and takes it down again."""
+
+import asyncio
+import logging
+import os
+import socket
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from wsgateway import protocol
+from wsgateway.config import Config
+from wsgateway.connection import Connection
+from wsgateway.errors import LeaseLost, WsGatewayError
+from wsgateway.http import WEBSOCKET_PATH, Pages
+from wsgateway.hub import Hub
+from wsgateway.presence.lease import Lease
+from wsgateway.presence.redis import RedisPresence
+from wsgateway.report import health_report, stats_report
+from wsgateway.routers.redis import RedisRouter
+from wsgateway.sessions import Sessions
+from wsgateway.stats import Stats
+
+log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """One gateway: `async with Gateway(config) as gateway:` and it is ready.
+
+    Create it inside the event loop that will run it.
+
+    Args:
+        config: settings; `config.redis` must be a URL.
+
+    Raises:
+        ValueError: `config.redis` is None.
+    """
+
+    def __init__(self, config: Config) -> None:
+        if config.redis is None:
+            raise ValueError("config.redis must be a URL")
+        self.config = config
+        self.port = config.port
+        self.counts = Stats()
+        self.hub: Hub[Connection] = Hub()
+        self.started_s = asyncio.get_running_loop().time()
+        self.draining = False
+        self.failure: WsGatewayError | None = None
+        self.presence = RedisPresence(
+            config.redis,
+            ttl_s=config.presence_ttl_s,
+            key_prefix=config.key_prefix,
+            timeout_s=config.redis_timeout_s,
+        )
+        self.router = RedisRouter(
+            config.redis,
+            config.gateway_id,
+            canary_s=config.canary_s,
+            key_prefix=config.key_prefix,
+            timeout_s=config.redis_timeout_s,
+        )
+        self.sessions = Sessions(config, self.hub, self.presence, self.router, self.counts)
+        self.lease = Lease(
+            config.redis,
+            config.gateway_id,
+            ttl_s=config.lease_ttl_s,
+            key_prefix=config.key_prefix,
+            timeout_s=config.redis_timeout_s,
+            on_forgotten=self.sessions.announce,
+        )
+        self._failed = asyncio.Event()
+        self._background: list[asyncio.Task[None]] = []
+        self._backends = AsyncExitStack()
+        self._server: Server | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    @property
+    def url(self) -> str:
+        """The WebSocket URL."""
+        return f"ws://{self._authority()}{WEBSOCKET_PATH}"
+
+    @property
+    def http_url(self) -> str:
+        """The base of `/health`, `/stats` and `/metrics`."""
+        return f"http://{self._authority()}"
+
+    async def start(self) -> None:
+        """Bind the port, take the id, subscribe, then accept: who can connect can be reached.
+
+        Raises:
+            GatewayIdTaken: a live gateway has this id.
+            RedisUnavailable: Redis cannot be asked.
+            OSError: the port is taken.
+        """
+        try:
+            self._server = await self._bind()
+            self._backends.push_async_callback(self.lease.aclose)
+            holder = f"{socket.gethostname()}, pid {os.getpid()}, {self.url}"
+            await self.lease.acquire(holder)
+            await self._backends.enter_async_context(self.presence)
+            self._backends.push_async_callback(self.router.stop)
+            self._backends.callback(self.sessions.delivery.lanes.aclose)
+            await self.router.start(self.sessions.delivery.receive)
+            await self._server.start_serving()
+        except BaseException:
+            await self.aclose()
+            raise
+        self._background = [
+            asyncio.create_task(self.sessions.sweep(), name="sweep"),
+            asyncio.create_task(self._keep_lease(), name="lease"),
+        ]
+        log.info("gateway %s listens on %s", self.config.gateway_id, self.url)
+
+    async def failed(self) -> None:
+        """Wait until this gateway cannot go on; for ever, if all is well.
+
+        Raises:
+            LeaseLost: another gateway has taken its id.
+        """
+        await self._failed.wait()
+        assert self.failure is not None
+        raise self.failure
+
+    async def aclose(self) -> None:
+        """Drain: stop accepting, send clients away at a steady pace, leave nothing behind.
+
+        Bounded by `drain_s`; a connection still there by then is dropped. Safe to call twice.
+        """
+        self.draining = True
+        for task in self._background:
+            task.cancel()
+        if self._background:
+            await asyncio.wait(self._background)
+        self._background = []
+        # Why: connections go first, while presence and router still work, so that their users
+        # leave presence and their last messages leave the gateway.
+        # 原因：先关连接，此时在线状态和路由器仍可用，用户才能注销，最后的消息才能发出。
+        await self._drain()
+        await self._backends.aclose()
+
+    def health(self) -> dict[str, Any]:
+        """Return what `/health` shows."""
+        return health_report(self)
+
+    def stats(self) -> dict[str, Any]:
+        """Return what `/stats` shows; no user ids."""
+        return stats_report(self)
+
+    async def _bind(self) -> Server:
+        pages = Pages(self)
+
+        def respond(_: ServerConnection, request: Request) -> Response | None:
+            return pages.respond(request)
+
+        server = await serve(
+            self.sessions.serve,
+            self.config.host,
+            self.config.port,
+            start_serving=False,
+            process_request=respond,
+            compression=None,
+            max_size=protocol.MAX_FRAME_BYTES,
+            ping_interval=None,
+            close_timeout=self.config.close_timeout_s,
+            server_header=None,
+        )
+        self.port = next(iter(server.sockets)).getsockname()[1]
+        return server
+
+    async def _drain(self) -> None:
+        if self._server is None:
+            return
+        self._server.close(close_connections=False)
+        try:
+            async with asyncio.timeout(self.config.drain_s):
+                await self.sessions.send_away()
+                await self._server.wait_closed()
+        except TimeoutError:
+            left = list(self.sessions.connections.values())
+            log.warning("%d connections did not close in time: dropped", len(left))
+            for connection in left:
+                connection.abort()
+            await self._server.wait_closed()
+
+    async def _keep_lease(self) -> None:
+        try:
+            await self.lease.keep()
+        except LeaseLost as error:
+            # Why: two gateways with one id would both answer to it; the one that slept leaves.
+            # 原因：两个网关共用一个 id 会同时应答；睡过头的那个必须退出。
+            log.error("%s", error)
+            self.failure = error
+            self._failed.set()
+            await self._drain()
+
+    def _authority(self) -> str:
+        host = "127.0.0.1" if self.config.host in ("", "0.0.0.0") else self.config.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"

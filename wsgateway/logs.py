@@ -1,0 +1,47 @@
+"""Logging for people (text) or machines (one JSON object a line), on standard error."""
+
+import logging
+import sys
+import time
+
+import msgspec
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per record: time, level, logger, message, and the exception if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        fields = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(fields).decode()
+
+
+def configure(level: str, log_format: str) -> None:
+    """Send records of `level` (debug, info, warning, error) and above to standard error.
+
+    Args:
+        level: lowest level shown.
+        log_format: "text" or "json".
+    """
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(
+        JsonFormatter()
+        if log_format == "json"
+        else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+    )
+    logging.basicConfig(level=level.upper(), handlers=[output], force=True)
+    # Why: at "info" websockets logs every connection; failed handshakes (port scanners, health
+    # checks that hang up) would fill the log with tracebacks. Our own counters tell more.
+    # 原因：websockets 在 info 级别逐连接打日志，握手失败（端口扫描、挂断的健康检查）
+    # 还会刷出一堆回溯；我们自己的计数器更有用。
+    logging.getLogger("websockets").setLevel(
+        logging.DEBUG if level == "debug" else logging.CRITICAL
+    )

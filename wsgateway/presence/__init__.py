@@ -1,0 +1,1 @@
+"""Presence: which gateway and connection own a user."""

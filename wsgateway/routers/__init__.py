@@ -1,0 +1,1 @@
+"""Routers: how an envelope gets from one gateway to another."""

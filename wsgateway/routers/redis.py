@@ -1,0 +1,204 @@
+"""Redis Pub/Sub as a router: fast, simple, at most once.
+
+PUBLISH answers with the number of subscribers at that moment. 0 means gone; 1 or more means
+`routed`, which is not a delivery.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from wsgateway.backoff import full_jitter
+from wsgateway.batch import Batcher
+from wsgateway.envelope import join, split
+from wsgateway.errors import RedisUnavailable
+from wsgateway.protocol import Status
+from wsgateway.redis_link import connect, execute
+from wsgateway.routers.base import Deliver, RouterHealth
+
+log = logging.getLogger(__name__)
+
+# Not an envelope: JSON never starts with "~".
+_CANARY = b"~canary"
+# Why: three missed canaries, not one: a single late one is a busy event loop, not a dead link.
+# 原因：连续缺三只金丝雀才算断；只晚一只多半是事件循环忙，不是链路断了。
+_MISSED_CANARIES = 3
+
+
+class RedisRouter:
+    """Implements `Router` on channels `gateway:{id}` and `gateway-broadcast`.
+
+    Args:
+        url: Redis URL.
+        gateway_id: whose channel to subscribe to.
+        canary_s: seconds between two canaries to oneself.
+        key_prefix: put before every channel.
+        timeout_s: bound on a reply, seconds.
+    """
+
+    def __init__(
+        self, url: str, gateway_id: str, *, canary_s: float, key_prefix: str, timeout_s: float
+    ) -> None:
+        self._url = url
+        self._prefix = key_prefix
+        self._own_channel = self._channel(gateway_id)
+        self._broadcast_channel = f"{key_prefix}gateway-broadcast"
+        self._canary_s = canary_s
+        self._timeout_s = timeout_s
+        self._publisher = connect(url, timeout_s)
+        self._batcher: Batcher[tuple[str, bytes], Status] = Batcher(self._publish)
+        self._subscribed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._rng = random.Random()
+        self._failure: str | None = None
+        self._heard_s = 0.0
+        self._gaps = 0
+        self._publishes = 0
+        self._publish_failing = False
+
+    async def start(self, deliver: Deliver) -> None:
+        """See `Router.start`."""
+        self._batcher.start()
+        listening = asyncio.create_task(self._listen(deliver), name="redis router: listen")
+        self._tasks = [listening, asyncio.create_task(self._sing(), name="redis router: canary")]
+        ready = asyncio.create_task(self._subscribed.wait())
+        try:
+            await asyncio.wait(
+                [ready, listening], timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            ready.cancel()
+        if not self._subscribed.is_set():
+            await self.stop()
+            raise RedisUnavailable(f"cannot subscribe: {self._failure or 'no answer in time'}")
+
+    def route_to_gateway(self, gateway_id: str, envelope: bytes) -> "asyncio.Future[Status]":
+        """See `Router.route_to_gateway`: `routed`, `offline` (no subscriber) or `unknown`."""
+        return self._batcher.submit((self._channel(gateway_id), envelope))
+
+    def broadcast_to_all_gateways(self, envelope: bytes) -> "asyncio.Future[Status]":
+        """See `Router.broadcast_to_all_gateways`."""
+        return self._batcher.submit((self._broadcast_channel, envelope))
+
+    async def stop(self) -> None:
+        """See `Router.stop`."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._tasks = []
+        await self._batcher.aclose()
+        await self._publisher.aclose()
+
+    def health(self) -> RouterHealth:
+        """See `Router.health`: the canary's age, gaps, and what batching saved."""
+        heard_s = self._heard_s or asyncio.get_running_loop().time()
+        age_s = asyncio.get_running_loop().time() - heard_s
+        detail: dict[str, int | float | str | bool | None] = {
+            "kind": "redis",
+            "subscribed": self._subscribed.is_set(),
+            "canaryAgeMs": round(age_s * 1000),
+            "gaps": self._gaps,
+            "publishes": self._publishes,
+            "envelopes": self._batcher.items,
+            "waiting": len(self._batcher),
+        }
+        if not self._subscribed.is_set():
+            return RouterHealth(False, f"not subscribed: {self._failure}", detail)
+        if age_s > _MISSED_CANARIES * self._canary_s:
+            return RouterHealth(False, "the canary does not come back", detail)
+        return RouterHealth(True, None, detail)
+
+    def _channel(self, gateway_id: str) -> str:
+        return f"{self._prefix}gateway:{gateway_id}"
+
+    async def _publish(self, batch: Sequence[tuple[str, bytes]]) -> list[Status | Exception]:
+        """One round trip for the batch: one PUBLISH per channel, carrying all its envelopes."""
+        by_channel: dict[str, list[bytes]] = {}
+        for channel, envelope in batch:
+            by_channel.setdefault(channel, []).append(envelope)
+        pipeline = self._publisher.pipeline(transaction=False)
+        for channel, envelopes in by_channel.items():
+            pipeline.publish(channel, join(envelopes))
+        try:
+            counts = await execute(pipeline)
+        except RedisUnavailable as error:
+            log.log(
+                logging.DEBUG if self._publish_failing else logging.WARNING,
+                "publish failed, the envelopes' fate is unknown: %s",
+                error,
+            )
+            self._publish_failing = True
+            return [Status.UNKNOWN] * len(batch)
+        self._publish_failing = False
+        self._publishes += len(by_channel)
+        status = {
+            channel: _status(count) for channel, count in zip(by_channel, counts, strict=True)
+        }
+        return [status[channel] for channel, _ in batch]
+
+    async def _listen(self, deliver: Deliver) -> None:
+        """Stay subscribed. Every return of the link after a loss is one gap, counted."""
+        attempt = 0
+        while True:
+            try:
+                await self._listen_once(deliver)
+            except TimeoutError:
+                self._failure = "the link is silent, even our own canary"
+            except (RedisError, OSError) as error:
+                self._failure = str(error)
+            # Why: whatever was published meanwhile is lost, and Redis cannot say how much.
+            # redis-py would subscribe again without a word; a gap must be counted and shown.
+            # 原因：这段时间发布的消息都丢了，Redis 也说不出丢了多少。
+            # redis-py 会默默重新订阅；而空窗必须计数并展示出来。
+            if self._subscribed.is_set():
+                self._subscribed.clear()
+                self._gaps += 1
+                attempt = 0
+                log.warning("subscription lost (gap %d): %s", self._gaps, self._failure)
+            await asyncio.sleep(full_jitter(attempt, base_s=0.05, cap_s=1.0, rng=self._rng))
+            attempt += 1
+
+    async def _listen_once(self, deliver: Deliver) -> None:
+        loop = asyncio.get_running_loop()
+        silence_s = _MISSED_CANARIES * self._canary_s
+        redis = connect(self._url, None)
+        try:
+            async with asyncio.timeout(self._timeout_s) as limit, redis.pubsub() as pubsub:
+                await pubsub.subscribe(self._own_channel, self._broadcast_channel)
+                async for message in pubsub.listen():
+                    self._heard_s = loop.time()
+                    limit.reschedule(self._heard_s + silence_s)
+                    if message["type"] == "message":
+                        self._receive(message["data"], deliver)
+                    elif message["data"] == 2:  # the second of the two subscriptions
+                        self._failure = None
+                        self._subscribed.set()
+                        log.info("subscribed to %s", self._own_channel)
+        finally:
+            await redis.aclose()
+
+    def _receive(self, payload: Any, deliver: Deliver) -> None:
+        if payload == _CANARY:
+            return
+        for envelope in split(payload):
+            deliver(envelope)
+
+    async def _sing(self) -> None:
+        """Publish a canary to oneself: any arrival proves the whole round trip works."""
+        while True:
+            await asyncio.sleep(self._canary_s)
+            try:
+                await self._publisher.publish(self._own_channel, _CANARY)
+            except (RedisError, OSError) as error:
+                log.debug("canary not sent: %s", error)
+
+
+def _status(count: Any) -> Status:
+    if not isinstance(count, int):
+        return Status.UNKNOWN
+    return Status.ROUTED if count > 0 else Status.OFFLINE
