@@ -40,13 +40,13 @@ def parser() -> argparse.ArgumentParser:
 def banner(gateway: Gateway, found: FoundRedis) -> str:
     """Return what a person wants to know of a gateway that has just started."""
     rows = (
-        ("gateway", gateway.config.gateway_id),
+        ("id", gateway.config.gateway_id),
         ("router", gateway.config.router),
         ("redis", f"{found.name} at {found.safe_url} ({found.how})"),
         ("health", f"{gateway.http_url}/health"),
         ("ready", gateway.url),
     )
-    return "\n".join(f"{name:<7}{value}" for name, value in rows)
+    return "\n".join(f"{name:<6} {value}" for name, value in rows)
 
 
 async def run(config: Config) -> None:

@@ -71,13 +71,9 @@ class Pipeline:
             RedisUnavailable: no reply; which of the calls were executed is not known.
         """
         results = await self._run_once(calls)
-        missing = [i for i, result in enumerate(results) if isinstance(result, NoScriptError)]
+        missing = _not_executed(calls, results)
         if missing:
-            # Why: NOSCRIPT says the call was not executed, so only these may be sent again.
-            # Redis forgets scripts when it restarts.
-            # 原因：NOSCRIPT 表明该调用并未执行，所以只有它们可以重发；Redis 重启后会忘掉脚本。
-            used = {calls[i].command for i in missing}
-            await self._load([command for command in used if isinstance(command, Script)])
+            await self._load([c.command for c in calls if isinstance(c.command, Script)])
             again = await self._run_once([calls[i] for i in missing])
             for i, result in zip(missing, again, strict=True):
                 results[i] = result
@@ -100,6 +96,19 @@ class Pipeline:
         for script in scripts:
             pipeline.execute_command("SCRIPT LOAD", script.source)
         await execute(pipeline)
+
+
+def _not_executed(calls: Sequence[Call], results: Sequence[Any]) -> list[int]:
+    """Return which calls to run (again) because Redis had forgotten a script."""
+    # Why: NOSCRIPT says a script did not run, so it may be sent again: the only retry there is.
+    # Reads behind it are repeated too, for they were answered before it ran.
+    # 原因：NOSCRIPT 表明脚本没有执行，可以重发，这也是唯一的重试。
+    # 排在它后面的读取也要重来，因为它们抢在脚本之前得到了答复。
+    missing: list[int] = []
+    for i, (call, result) in enumerate(zip(calls, results, strict=True)):
+        if isinstance(result, NoScriptError) or (missing and isinstance(call.command, str)):
+            missing.append(i)
+    return missing
 
 
 async def execute(pipeline: Any) -> list[Any]:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable
 
 from websockets.asyncio.server import ServerConnection
 
@@ -80,7 +79,7 @@ class Sessions:
             connection.deadline.cancel()
             self._counts.closed[connection.close_code] += 1
             if connection.user is not None:
-                await self._quietly(self._presence.unregister(connection.user, connection.conn_id))
+                await self._unregister(connection.user, connection.conn_id)
             del self.connections[connection.conn_id]
 
     async def send_away(self) -> None:
@@ -104,7 +103,11 @@ class Sessions:
             for user, connection in chunk:
                 self._refresh(connection, user)
             # The lookup queues behind the refreshes: its answer says they are done.
-            await self._quietly(self._presence.lookup(chunk[-1][0]))
+            try:
+                await self._presence.lookup(chunk[-1][0])
+            except WsGatewayError as error:
+                log.warning("users not announced, their pings will: %s", error)
+                return
         log.info("announced %d users again", len(users))
 
     async def sweep(self) -> None:
@@ -221,9 +224,8 @@ class Sessions:
 
         refreshing.add_done_callback(refreshed)
 
-    async def _quietly(self, operation: Awaitable[object]) -> None:
-        """Await a presence operation whose loss heals by itself when the record's ttl ends."""
+    async def _unregister(self, user: str, conn_id: str) -> None:
         try:
-            await operation
+            await self._presence.unregister(user, conn_id)
         except WsGatewayError as error:
-            log.warning("presence operation lost, its record lapses by itself: %s", error)
+            log.warning("a user could not be unregistered, the record lapses: %s", error)
