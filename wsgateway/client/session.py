@@ -1,0 +1,116 @@
+"""One registered socket: its reader, its writer, its heartbeat."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from wsgateway.client.frames import PING
+from wsgateway.client.inbox import Inbox
+from wsgateway.client.pending import Pending
+
+# Three pings, as the gateway counts silence: one lost or late pong is no reason to leave.
+SILENT_PINGS = 3
+
+
+class Session:
+    """Keeps one socket busy until it closes.
+
+    Args:
+        ws: an open socket on which the user is registered.
+        pending: what to write.
+        inbox: stops the reader when full.
+        take: given each frame read, raw.
+        ping_s: ping interval, seconds.
+        rng: spreads the first ping.
+    """
+
+    def __init__(
+        self,
+        ws: ClientConnection,
+        pending: Pending,
+        inbox: Inbox,
+        take: Callable[[bytes], None],
+        *,
+        ping_s: float,
+        rng: random.Random,
+    ) -> None:
+        self._ws = ws
+        self._pending = pending
+        self._inbox = inbox
+        self._take = take
+        self._ping_s = ping_s
+        self._rng = rng
+        self._now_s = asyncio.get_running_loop().time
+        self._heard_s = self._now_s()
+        self._parked = False
+        self._ping_due = False
+        self._wake = asyncio.Event()
+        self.silent = False
+
+    def wake(self) -> None:
+        """Let the writer look at `pending` again."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Read, write and ping until the socket is closed, by whom ever."""
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(self._write())
+            beating = tasks.create_task(self._beat())
+            await self._read()
+            writing.cancel()
+            beating.cancel()
+
+    async def _read(self) -> None:
+        with suppress(ConnectionClosed):  # the way a socket ends; its code says how
+            while True:
+                data = await self._ws.recv(decode=False)
+                self._heard_s = self._now_s()
+                self._take(data)
+                if not self._inbox.has_room:
+                    self._parked = True
+                    await self._inbox.wait_for_room()
+                    self._parked = False
+                    self._heard_s = self._now_s()
+
+    async def _write(self) -> None:
+        with suppress(ConnectionClosed):  # the reader sees the same and ends the session
+            while True:
+                self._wake.clear()
+                if self._ping_due:
+                    self._ping_due = False
+                    await self._ws.send(PING, text=True)
+                while (frame := self._pending.take(self._now_s())) is not None:
+                    await self._ws.send(frame, text=True)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(self._pending.next_due_s()):
+                        await self._wake.wait()
+
+    async def _beat(self) -> None:
+        """Ask for a ping every interval; leave a gateway that has long said nothing."""
+        # Why: clients that connected together, after a gateway died, would ping together for
+        # ever; a random first interval spreads them.
+        # 原因：网关挂掉后一起重连的客户端会永远同时发 ping；首个间隔随机即可错开。
+        ping_at_s = self._now_s() + self._ping_s * self._rng.random()
+        timeout_s = SILENT_PINGS * self._ping_s
+        while True:
+            due_s = ping_at_s if self._parked else min(ping_at_s, self._heard_s + timeout_s)
+            await asyncio.sleep(due_s - self._now_s())
+            now_s = self._now_s()
+            # Why: the reader is parked, or this process itself slept: then the pongs lie unread
+            # in a buffer, with messages the gateway counts as written. Read before judging.
+            # 原因：读取已暂停，或本进程自己睡过了头：此时 pong 还在缓冲区里没读，
+            # 一起的还有网关视为已写出的消息。先读完再下结论。
+            if self._parked or now_s - due_s > self._ping_s:
+                self._heard_s = now_s
+            elif now_s - self._heard_s >= timeout_s:
+                self.silent = True
+                self._ws.transport.abort()
+                return
+            if now_s >= ping_at_s:
+                ping_at_s = now_s + self._ping_s
+                self._ping_due = True
+                self._wake.set()
