@@ -73,7 +73,7 @@ class Pipeline:
         results = await self._run_once(calls)
         missing = _not_executed(calls, results)
         if missing:
-            await self._load([c.command for c in calls if isinstance(c.command, Script)])
+            await self._load({c.command for c in calls if isinstance(c.command, Script)})
             again = await self._run_once([calls[i] for i in missing])
             for i, result in zip(missing, again, strict=True):
                 results[i] = result
@@ -91,7 +91,7 @@ class Pipeline:
                 pipeline.execute_command(call.command, call.key, *call.args)
         return await execute(pipeline)
 
-    async def _load(self, scripts: Sequence[Script]) -> None:
+    async def _load(self, scripts: set[Script]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
         for script in scripts:
             pipeline.execute_command("SCRIPT LOAD", script.source)
