@@ -4,8 +4,15 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from wsgateway.brokers import RedisServer
+
+# No deadlines: on a busy machine any example may be slow, and slow is not wrong.
+settings.register_profile(
+    "tests", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -57,10 +57,10 @@ class Batcher(Generic[T, R]):
 
     async def aclose(self) -> None:
         """Stop; what still waits fails with `RedisUnavailable`. Safe to call twice."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        task, self._task = self._task, None  # first: nothing may queue behind the last flush
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
 
     def submit(self, item: T) -> asyncio.Future[R]:
         """Queue `item` and return the future of its result; never blocks.
@@ -98,10 +98,11 @@ class Batcher(Generic[T, R]):
         self.items += len(batch)
         try:
             results = await self._flush([item for item, _ in batch])
+            pairs = list(zip(batch, results, strict=True))
         except Exception as error:  # every waiter gets it: nothing is swallowed
             _settle(batch, error)
             return
-        for (_, future), result in zip(batch, results, strict=True):
+        for (_, future), result in pairs:
             if future.done():  # its waiter was cancelled
                 continue
             if isinstance(result, Exception):
