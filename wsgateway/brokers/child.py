@@ -69,12 +69,14 @@ class Child:
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal; nothing happens once it has ended."""
-        lifeline = self._watchdog.stdin
-        assert lifeline is not None
-        if self.running and not lifeline.closed:
-            with suppress(BrokenPipeError):  # it ended this very moment
-                lifeline.write(b"%d\n" % number)
-                lifeline.flush()
+        # Why: sent from here and not through the watchdog, so that it has been sent when this
+        # returns. The watchdog ends with the child, so while it runs the pid is the child's; to
+        # be wrong, every pid of the system would have to be used up within that last moment.
+        # 原因：信号从这里直接发，而不经看门狗转发，这样返回时信号一定已发出。看门狗与子进程
+        # 同生共死，它还在则 pid 仍属于子进程；要出错，除非系统的 pid 在那一瞬间全部轮过一遍。
+        if self.running:
+            with suppress(ProcessLookupError):  # it ended this very moment
+                os.kill(self.pid, number)
 
     def wait(self, timeout_s: float | None = None) -> int:
         """Wait until it has ended; return its exit status, 128 + number for a signal.
