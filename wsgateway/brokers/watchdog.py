@@ -6,6 +6,7 @@ standard output is the child's pid; the child's own output follows. The exit sta
 child's, or 128 + the number of the signal that ended it.
 """
 
+import os
 import subprocess
 import sys
 import threading
@@ -26,7 +27,7 @@ def outlive(child: "subprocess.Popen[bytes]") -> None:
     # death signal of Linux does not exist on macOS.
     # 原因：只有管道能感知任何形式的死亡。被 SIGKILL 的属主来不及清理，
     # 而 Linux 的父进程死亡信号在 macOS 上不存在。
-    sys.stdin.read()
+    os.read(0, 1)  # not sys.stdin: a thread inside its lock would break the exit
     child.kill()
 
 
