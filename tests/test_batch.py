@@ -148,6 +148,13 @@ async def test_closing_fails_what_is_in_flight_and_what_waits(
     await batcher.aclose()
 
 
+async def test_closing_before_the_first_flush_hangs_nobody(gate: Gate) -> None:
+    async with Batcher(gate.flush) as batcher:
+        waiting = batcher.submit(1)
+    with pytest.raises(RedisUnavailable, match="stopping"):
+        await asyncio.wait_for(waiting, 5)
+
+
 async def test_a_submit_while_it_closes_fails_instead_of_hanging(
     gate: Gate, batcher: Batcher[int, int]
 ) -> None:

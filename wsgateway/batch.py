@@ -6,7 +6,7 @@ same idea is Nagle's algorithm without its delay, and "smart batching" (Martin T
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, Self, TypeVar
 
 from wsgateway.errors import Overloaded, RedisUnavailable
@@ -61,6 +61,8 @@ class Batcher(Generic[T, R]):
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+        _settle(self._waiting, RedisUnavailable("the gateway is stopping"))
+        self._waiting.clear()
 
     def submit(self, item: T) -> asyncio.Future[R]:
         """Queue `item` and return the future of its result; never blocks.
@@ -90,8 +92,7 @@ class Batcher(Generic[T, R]):
                     batch = []
                 self._wake.clear()
         finally:
-            _settle([*batch, *self._waiting], RedisUnavailable("the gateway is stopping"))
-            self._waiting.clear()
+            _settle(batch, RedisUnavailable("the gateway is stopping"))
 
     async def _flush_one(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         self.flushes += 1
@@ -111,7 +112,7 @@ class Batcher(Generic[T, R]):
                 future.set_result(result)
 
 
-def _settle(batch: Sequence[tuple[object, asyncio.Future[R]]], error: Exception) -> None:
+def _settle(batch: Iterable[tuple[object, asyncio.Future[R]]], error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)

@@ -1,5 +1,6 @@
 """All settings of one gateway: frozen, validated, each also from `WSGATEWAY_*`."""
 
+import math
 import re
 import socket
 from collections.abc import Mapping
@@ -26,6 +27,10 @@ _LIMITS_ARE_POSITIVE = (
     "outbox_bytes",
     "window",
 )
+# Why: Redis counts a ttl in whole milliseconds, and a ttl of 0 deletes the key.
+# 原因：Redis 的 TTL 以整毫秒计，TTL 为 0 等于删除该键。
+_REDIS_EXPIRES = ("presence_ttl_s", "lease_ttl_s")
+_SHORTEST_TTL_S = 0.01
 
 
 def host_id() -> str:
@@ -84,8 +89,13 @@ class Config:
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} {getattr(self, name)!r}: must be {', '.join(allowed)}")
         for name in (*_SCALED, *_LIMITS_ARE_POSITIVE):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} {getattr(self, name)}: must be above 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} {getattr(self, name)}: must be above 0 and finite")
+        for name in _REDIS_EXPIRES:
+            if getattr(self, name) < _SHORTEST_TTL_S:
+                raise ConfigError(
+                    f"{name} {getattr(self, name)}: must be {_SHORTEST_TTL_S} or more"
+                )
         # Why: one lost ping must not make a live user vanish; below two pings it does.
         # 原因：丢一个 ping 不该让在线用户消失；TTL 低于两个 ping 间隔就会这样。
         for name in ("presence_ttl_s", "heartbeat_timeout_s"):
@@ -100,8 +110,8 @@ class Config:
         Raises:
             ConfigError: the factor is not above 0.
         """
-        if not factor > 0:
-            raise ConfigError(f"time scale {factor}: must be above 0")
+        if not 0 < factor < math.inf:
+            raise ConfigError(f"time scale {factor}: must be above 0 and finite")
         return replace(self, **{name: getattr(self, name) * factor for name in _SCALED})
 
     @classmethod

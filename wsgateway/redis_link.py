@@ -59,10 +59,16 @@ class Call:
 
 
 class Pipeline:
-    """Runs calls in one round trip each batch; use it as the `flush` of a `Batcher`."""
+    """Runs calls in one round trip each batch; use it as the `flush` of a `Batcher`.
 
-    def __init__(self, redis: Redis) -> None:
+    Args:
+        redis: where to.
+        scripts: all scripts the calls may use.
+    """
+
+    def __init__(self, redis: Redis, *scripts: Script) -> None:
         self._redis = redis
+        self._scripts = scripts
 
     async def run(self, calls: Sequence[Call]) -> list[Any]:
         """Run `calls` in order; return a decoded reply or an exception for each.
@@ -73,14 +79,11 @@ class Pipeline:
         results = await self._run_once(calls)
         missing = _not_executed(calls, results)
         if missing:
-            await self._load({c.command for c in calls if isinstance(c.command, Script)})
+            await self._load()
             again = await self._run_once([calls[i] for i in missing])
             for i, result in zip(missing, again, strict=True):
                 results[i] = result
-        return [
-            RedisUnavailable(str(result)) if isinstance(result, RedisError) else call.decode(result)
-            for call, result in zip(calls, results, strict=True)
-        ]
+        return [_decoded(call, result) for call, result in zip(calls, results, strict=True)]
 
     async def _run_once(self, calls: Sequence[Call]) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)
@@ -91,11 +94,25 @@ class Pipeline:
                 pipeline.execute_command(call.command, call.key, *call.args)
         return await execute(pipeline)
 
-    async def _load(self, scripts: set[Script]) -> None:
+    async def _load(self) -> None:
+        # Why: all of them, used or not. Were only some known again, a later batch could run an
+        # unregister at once and the refresh before it on the second try: a ghost would stay.
+        # 原因：不管用没用到，全部加载。若只恢复一部分，后面某批里的注销会立即执行，
+        # 而排在它前面的刷新要等重发才执行，就会留下幽灵记录。
         pipeline = self._redis.pipeline(transaction=False)
-        for script in scripts:
+        for script in self._scripts:
             pipeline.execute_command("SCRIPT LOAD", script.source)
         await execute(pipeline)
+
+
+def _decoded(call: Call, result: Any) -> Any:
+    """Return the decoded reply, or an exception that fails this call alone."""
+    if isinstance(result, RedisError):
+        return RedisUnavailable(str(result))
+    try:
+        return call.decode(result)
+    except ValueError as error:  # a record that somebody else wrote
+        return RedisUnavailable(f"unexpected reply: {error}")
 
 
 def _not_executed(calls: Sequence[Call], results: Sequence[Any]) -> list[int]:

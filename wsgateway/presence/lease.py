@@ -53,7 +53,7 @@ class Lease:
         self._on_forgotten = on_forgotten
         self.failure: str | None = None
         self._redis = connect(url, timeout_s)
-        self._batcher: Batcher[Call, Any] = Batcher(Pipeline(self._redis).run)
+        self._batcher: Batcher[Call, Any] = Batcher(Pipeline(self._redis, HOLD, RELEASE).run)
 
     async def acquire(self, holder: str) -> None:
         """Take the lease, waiting out a crashed predecessor for one ttl at most.

@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar
 
 from wsgateway.batch import Batcher
 from wsgateway.presence.base import Owner, Refresh, Registration
+from wsgateway.protocol import is_id
 from wsgateway.redis_link import Call, Pipeline, Script, connect
 
 R = TypeVar("R")
@@ -29,7 +30,9 @@ class RedisPresence:
         self._ttl_ms = round(ttl_s * 1000)
         self._key_prefix = key_prefix
         self._redis = connect(url, timeout_s)
-        self._batcher: Batcher[Call, Any] = Batcher(Pipeline(self._redis).run)
+        self._batcher: Batcher[Call, Any] = Batcher(
+            Pipeline(self._redis, REGISTER, REFRESH, UNREGISTER).run
+        )
         self.operations = dict.fromkeys(
             ("register", "refresh", "unregister", "lookup", "superseded", "restored"), 0
         )
@@ -105,8 +108,10 @@ def _registration(reply: Sequence[bytes]) -> Registration:
 
 
 def _owner(reply: Sequence[bytes | None]) -> Owner | None:
-    gateway_id, conn_id, epoch = reply
-    # A record someone wrote by hand may be partial: that is nobody we can route to.
-    if not gateway_id or not conn_id or not epoch:
+    # A record someone wrote by hand may be partial or odd: that is nobody we can route to.
+    try:
+        gateway_id, conn_id, epoch = (part.decode() if part else "" for part in reply)
+        owner = Owner(gateway_id, conn_id, int(epoch))
+    except ValueError:
         return None
-    return Owner(gateway_id.decode(), conn_id.decode(), int(epoch))
+    return owner if is_id(gateway_id) and conn_id else None

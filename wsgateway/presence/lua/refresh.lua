@@ -14,7 +14,7 @@ if old[1] == ARGV[2] then
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
   return 'refreshed'
 end
-if old[2] and tonumber(old[2]) > tonumber(ARGV[3]) then return 'superseded' end
+if (tonumber(old[2]) or 0) > tonumber(ARGV[3]) then return 'superseded' end
 redis.call('HSET', KEYS[1], 'gatewayId', ARGV[1], 'connId', ARGV[2], 'timestamp', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 'restored'

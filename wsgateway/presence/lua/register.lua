@@ -12,7 +12,8 @@
 local old = redis.call('HMGET', KEYS[1], 'gatewayId', 'connId', 'timestamp')
 local time = redis.call('TIME')
 local epoch = time[1] * 1000000 + time[2]
-if old[3] and tonumber(old[3]) >= epoch then epoch = tonumber(old[3]) + 1 end
+local stored = tonumber(old[3])
+if stored and stored >= epoch then epoch = stored + 1 end
 -- A Lua number prints 1.79e+15 by default; %.0f keeps all 16 digits (exact below 2^53).
 local text = string.format('%.0f', epoch)
 redis.call('HSET', KEYS[1], 'gatewayId', ARGV[1], 'connId', ARGV[2], 'timestamp', text)
