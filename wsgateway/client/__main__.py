@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def chat(args: argparse.Namespace) -> int:
-    """Chat until the input ends; return the exit status: 1 if a line could not be sent.
+    """Chat until the input ends; return the exit status: 1 if a piped line could not be sent.
 
     Raises:
         WsGatewayError: it could not connect, or the user was replaced.
@@ -72,7 +72,7 @@ async def chat(args: argparse.Namespace) -> int:
         failure = failure.exceptions[0]
     if failure is not None:
         raise failure
-    return 1 if talk.failed else 0
+    return 1 if talk.failed and not interactive else 0
 
 
 def main() -> int:

@@ -79,7 +79,7 @@ class Chat:
             self._gateway = event.gateway_id
             text = f"{again} to {event.gateway_id} at {event.url}"
         elif isinstance(event, Disconnected):
-            why = event.reason or "the connection broke"
+            why = event.reason or ("the connection broke" if event.code == 1006 else "it closed")
             text = f"lost {self._gateway}: {why} (close code {event.code})"
         elif isinstance(event, Unreachable):
             text = f"cannot register at {event.url}: {event.reason}"

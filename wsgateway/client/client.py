@@ -63,7 +63,7 @@ class Client:
         rotation = Rotation(urls, options, rng)
         self._pending = Pending(options, rng, lambda: self._link.wake())
         self._inbox = Inbox(options.inbox, lambda: len(self._pending) > 0)
-        intake = Intake(self._pending, self._inbox, self._emit)
+        intake = Intake(user, self._pending, self._inbox, self._emit)
         self._link = Link(
             user,
             rotation,

@@ -19,12 +19,16 @@ class Intake:
     """Gives messages to the inbox, answers to the pending sends, the rest to `emit`.
 
     Args:
+        user: the recipient of all messages here.
         pending: sends that wait for an answer.
         inbox: takes messages.
         emit: takes events.
     """
 
-    def __init__(self, pending: Pending, inbox: Inbox, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self, user: str, pending: Pending, inbox: Inbox, emit: Callable[[Event], None]
+    ) -> None:
+        self._user = user
         self._pending = pending
         self._inbox = inbox
         self._emit = emit
@@ -47,7 +51,9 @@ class Intake:
             self._refused(frame, now_s)
 
     def _deliver(self, frame: Delivery, now_s: float) -> None:
-        if frame.id is not None and not self._recent.add((frame.sender, frame.id), now_s):
+        if frame.id is not None and not self._recent.add(
+            (frame.sender, self._user, frame.id), now_s
+        ):
             log.debug("suppressed a repeat of message %s", frame.id)
             return
         trace = None if frame.trace is None else tuple(frame.trace)
