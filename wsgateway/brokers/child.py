@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,20 @@ from typing import IO, Self
 from wsgateway.errors import BrokerError
 
 _WATCHDOG = Path(__file__).with_name("watchdog.py")
+_lifelines: "weakref.WeakSet[IO[bytes]]" = weakref.WeakSet()
+
+
+def _disown() -> None:
+    # Why: a fork (multiprocessing) copies the lifeline; a copy left open in a fork that outlives
+    # the owner would hide the owner's death from the watchdog.
+    # 原因：fork（如 multiprocessing）会复制这条生命线；若 fork 出的进程比属主活得久，
+    # 又一直开着副本，看门狗就察觉不到属主已死。
+    for lifeline in list(_lifelines):
+        lifeline.close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where everything can be imported
+    os.register_at_fork(after_in_child=_disown)
 
 
 class Child:
@@ -22,27 +37,43 @@ class Child:
         command: program and arguments.
         log: file for its standard error.
         env: environment to add to ours.
+        scratch: directory that goes when this object closes it, or when its owner dies.
 
     Raises:
         BrokerError: the program cannot be started.
     """
 
     def __init__(
-        self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        scratch: Path | None = None,
     ) -> None:
-        with log.open("ab") as errors:
-            self._watchdog = subprocess.Popen(
-                [sys.executable, "-S", str(_WATCHDOG), *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={**os.environ, **(env or {})},
-                start_new_session=True,
-            )
-        first = self.output.readline()
-        if not first:
+        lifeline, ours = os.pipe()
+        # Why: our own file, not `Popen.stdin`: `subprocess` keeps forgotten processes alive in a
+        # list, while a forgotten `Child` closes this file, and so ends its process.
+        # 原因：用自己的文件而不用 `Popen.stdin`：`subprocess` 会把被遗忘的进程留在列表里，
+        # 而被遗忘的 `Child` 会关闭这个文件，其进程也就随之结束。
+        self._lifeline = os.fdopen(ours, "wb", 0)
+        _lifelines.add(self._lifeline)
+        try:
+            with log.open("ab") as errors:
+                self._watchdog = subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(_WATCHDOG), str(scratch or ""), *command],
+                    stdin=lifeline,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env={**os.environ, **(env or {})},
+                    start_new_session=True,
+                )
+        finally:
+            os.close(lifeline)
+        first = self.output.readline().decode().strip()
+        if not first.isdigit():
             self.close()
-            raise BrokerError(f"cannot run {command[0]}")
+            raise BrokerError(f"cannot run {command[0]}: {first or 'its watchdog ended at once'}")
         self.pid = int(first)
 
     def __enter__(self) -> Self:
@@ -91,9 +122,6 @@ class Child:
 
     def close(self) -> None:
         """Kill it if it still runs, and reap it. Safe to call twice."""
-        lifeline = self._watchdog.stdin
-        assert lifeline is not None
-        with suppress(BrokenPipeError):
-            lifeline.close()
+        self._lifeline.close()
         self._watchdog.wait()
         self.output.close()
