@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 from wsgateway.brokers import supervisor
-from wsgateway.brokers.redis import STANDARD_PORT, identify
+from wsgateway.brokers.find import STANDARD_PORT, identify
 from wsgateway.errors import BrokerError, WsGatewayError
 
 
