@@ -25,12 +25,6 @@ from wsgateway.stats import Stats
 
 log = logging.getLogger(__name__)
 
-# Why: one hop follows a user who just moved, the second a user who moved again meanwhile; more
-# would let two gateways that disagree pass a message back and forth.
-# 原因：第一跳追上刚迁移的用户，第二跳追上途中又迁移一次的用户；再多，
-# 两个看法不一致的网关就可能把一条消息来回踢。
-MAX_HOPS = 2
-
 _FAILURES = {
     Status.OFFLINE: (ErrorCode.OFFLINE, "the recipient is not connected anywhere"),
     Status.UNKNOWN: (ErrorCode.UNKNOWN, "nobody can tell whether it arrived"),
@@ -107,16 +101,18 @@ class Delivery:
             log.warning("dropped %d bytes from the router: not an envelope", len(data))
             return
         if isinstance(envelope, Carried):
-            self._arrive(envelope)
+            self._stats.received += 1
+            if envelope.trace is not None:
+                envelope.trace.append(self.stamp("arrived"))
+            self._arrive(envelope, partial(self._arrival_settled, envelope))
+        elif isinstance(envelope, Fence):
+            self._arrive(envelope, partial(self._fence_settled, envelope))
         elif isinstance(envelope, Replaced):
             self._on_replaced(envelope.user, envelope.conn)
         elif isinstance(envelope, Moved):
             self.lanes.moved(envelope.user)
-        elif isinstance(envelope, Fence):
-            answer = Fenced(envelope.user, envelope.token)
-            self.lanes.mark(envelope.user, partial(self.tell, envelope.origin, answer))
         elif isinstance(envelope, Fenced):
-            self.lanes.fenced(envelope.user, envelope.token)
+            self.lanes.fenced(envelope.token)
         else:
             self._report(envelope)
 
@@ -139,7 +135,7 @@ class Delivery:
         # Only the lane knows when a local message would overtake them.
         # 原因：有通道的用户曾经或仍在别处，路上可能还有消息；
         # 只有通道知道本地投递会不会超车。
-        if parcel.carried.to in self.lanes or not self._deliver_local(parcel):
+        if self.lanes.holds(parcel.carried) or not self._deliver_local(parcel):
             self.lanes.send(parcel)
 
     def _deliver_local(self, parcel: Parcel) -> bool:
@@ -147,8 +143,10 @@ class Delivery:
         connection = self._hub.connection_of(carried.to)
         if connection is None or not connection.open:
             return False
+        if isinstance(carried, Fence):  # passes behind what the connection has yet to write
+            return connection.send(b"", partial(self._written, parcel))
         if carried.id is not None and not self._recent.add(
-            (carried.sender, carried.id), self._now_s()
+            (carried.sender, carried.to, carried.id), self._now_s()
         ):
             self._stats.duplicate += 1
             parcel.done(Status.DELIVERED)
@@ -162,36 +160,29 @@ class Delivery:
         return False
 
     def _written(self, parcel: Parcel, fate: Status) -> None:
+        carried = parcel.carried
         if fate is Status.DELIVERED:
-            self._stats.messages_out += 1
-            parcel.done(fate)
-            return
-        self._forget(parcel.carried)  # a retry must get through
+            self._stats.messages_out += isinstance(carried, Carried)
+        elif isinstance(carried, Carried):
+            self._forget(carried)  # a retry must get through
         if fate is Status.OFFLINE:
-            self._follow(parcel)  # never written: the user may be elsewhere by now
+            self.lanes.hand_back(parcel)  # never written: the user may be elsewhere by now
         else:
             parcel.done(fate)
 
     def _forget(self, carried: Carried) -> None:
         if carried.id is not None:
-            self._recent.forget((carried.sender, carried.id))
+            self._recent.forget((carried.sender, carried.to, carried.id))
 
-    def _arrive(self, carried: Carried) -> None:
-        self._stats.received += 1
-        if carried.trace is not None:
-            carried.trace.append(self.stamp("arrived"))
-        parcel = Parcel(carried, partial(self._arrival_settled, carried))
-        if carried.to in self.lanes or not self._deliver_local(parcel):
-            self._follow(parcel)
-
-    def _follow(self, parcel: Parcel) -> None:
-        """Send a message after a user who is not here (any more)."""
-        parcel.carried.hops += 1
-        if parcel.carried.hops > MAX_HOPS:
-            parcel.done(Status.OFFLINE)
+    def _arrive(self, carried: Carried | Fence, done: Callable[[Status], None]) -> None:
+        """Give what came from another gateway to its user, or send it after them."""
+        parcel = Parcel(carried, done, arrived=True)
+        if self._gateway_id in (carried.stream, carried.origin, *carried.path):
+            if self.lanes.has_older(carried) or not self._deliver_local(parcel):
+                self.lanes.come_back(parcel)
             return
         try:
-            self.lanes.send(parcel)
+            self._dispatch(parcel)
         except Overloaded:
             parcel.done(Status.UNKNOWN)
 
@@ -218,6 +209,11 @@ class Delivery:
             self._report(report)
         else:
             self.tell(carried.origin, report)
+
+    def _fence_settled(self, fence: Fence, status: Status) -> None:
+        """A fence went on to another gateway, or it ends here and is answered."""
+        if status not in (Status.ROUTED, Status.ACCEPTED):
+            self.tell(fence.origin, Fenced(fence.to, fence.token))
 
     def _report(self, lost: Undelivered) -> None:
         connection = self._hub.connection_of(lost.sender)

@@ -20,7 +20,7 @@ class Carried(
         to, sender: user ids.
         origin: the gateway the sender is connected to.
         frame: the recipient's frame, encoded once by `origin` and passed through untouched.
-        hops: how many times it was forwarded after a miss.
+        path: the gateways that forwarded it after a miss.
         id: the sender's message id; repeats are suppressed where it is delivered.
         trace: hop timestamps so far, for a traced message.
     """
@@ -29,9 +29,14 @@ class Carried(
     sender: str
     origin: str
     frame: msgspec.Raw
-    hops: int = 0
+    path: list[str] = []
     id: str | None = None
     trace: list[Hop] | None = None
+
+    @property
+    def stream(self) -> str:
+        """The gateway where it entered the cluster."""
+        return self.origin
 
 
 class Replaced(msgspec.Struct, tag_field="kind", tag="replaced", frozen=True):
@@ -47,12 +52,22 @@ class Moved(msgspec.Struct, tag_field="kind", tag="moved", frozen=True):
     user: str
 
 
-class Fence(msgspec.Struct, tag_field="kind", tag="fence", frozen=True):
-    """Answer with `Fenced` once all that came before this for `user` has been passed on."""
+class Fence(msgspec.Struct, tag_field="kind", tag="fence", omit_defaults=True):
+    """Follows the messages for `to`, gateway by gateway; where they end, `Fenced` is answered.
 
-    user: str
+    Args:
+        to: the user who moved.
+        origin: the gateway that waits for the answer.
+        stream: the gateway where the messages it follows entered the cluster.
+        token: the number of this fence.
+        path: the gateways that forwarded it.
+    """
+
+    to: str
     origin: str
+    stream: str
     token: int
+    path: list[str] = []
 
 
 class Fenced(msgspec.Struct, tag_field="kind", tag="fenced", frozen=True):

@@ -1,40 +1,86 @@
 """The state of one lane: where a recipient is, and what waits to go there. No I/O."""
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 
-from wsgateway.envelope import Carried
+from wsgateway.envelope import Carried, Fence
 from wsgateway.protocol import Status
+
+
+class Step(Enum):
+    """What a lane waits for before it lets anything out."""
+
+    OPEN = "nothing"
+    RESOLVING = "presence"
+    FENCING = "the old gateway"
+    CLOSED = "for ever: the gateway stops"
 
 
 @dataclass(slots=True)
 class Parcel:
-    """One message in a lane; `done` hears what became of it, exactly once."""
+    """A message or a fence in a lane.
 
-    carried: Carried
+    Args:
+        carried: what travels.
+        done: hears what became of it, exactly once.
+        arrived: it came from another gateway, so sending it on is a hop.
+        older: it had left this lane before and came back.
+        tries: how often nobody was found where it went.
+    """
+
+    carried: Carried | Fence
     done: Callable[[Status], None]
+    arrived: bool = False
+    older: bool = False
     tries: int = 0
-
-
-@dataclass(slots=True)
-class Mark:
-    """A fence in a lane: `reached` is called when all before it has left."""
-
-    reached: Callable[[], None]
 
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """State of one recipient. `route` is a gateway id; `busy` says why nothing may leave now."""
+    """State of one stream: all for one user that entered the cluster at one gateway.
+
+    Args:
+        user: the recipient.
+        stream: the gateway its messages come from; this one, for local senders.
+        route: the gateway everything last went to; None before the first lookup.
+        fresh_until_s: loop time until which `route` is trusted.
+        detour: messages were forwarded beyond `route`.
+        step: what it waits for.
+        older: parcels that had left and came back: they go before `waiting`.
+        waiting: parcels that never left, in order.
+        in_flight: parcels whose publish is not answered yet.
+        returned: of those, the ones that found nobody there.
+    """
 
     user: str
+    stream: str
     route: str | None = None
     fresh_until_s: float = 0.0
-    busy: str | None = None  # None, "resolving", "settling" or "fencing"
-    waiting: deque[Parcel | Mark] = field(default_factory=deque)
+    detour: bool = False
+    step: Step = Step.OPEN
+    older: deque[Parcel] = field(default_factory=deque)
+    waiting: deque[Parcel] = field(default_factory=deque)
     in_flight: int = 0
     returned: list[Parcel] = field(default_factory=list)
-    fence: asyncio.TimerHandle | None = None
-    token: int = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in it, under way, or awaited."""
+        return not (self.older or self.waiting or self.in_flight) and self.step is Step.OPEN
+
+    def head(self) -> deque[Parcel] | None:
+        """Return the queue whose first parcel may leave now, or None."""
+        # Why: what is returned goes out again before anything else, so its last companion in
+        # flight must be settled first.
+        # 原因：被退回的要最先重发，所以得先等其余在途的都有结果。
+        if self.returned or self.step is not Step.OPEN:
+            return None
+        return self.older or self.waiting or None
+
+    def put_back(self, parcel: Parcel) -> None:
+        """Make `parcel` the first of its queue again; its route was wrong."""
+        parcel.tries += 1
+        self.fresh_until_s = 0.0
+        (self.older if parcel.older else self.waiting).appendleft(parcel)

@@ -3,8 +3,9 @@
 A lane asks presence once, remembers the answer, and keeps three promises:
 - messages leave in the order they came, also when the route changes under way;
 - a lane whose gateway is gone asks presence again before it says `offline`;
-- when a user moves, the first message to the new gateway waits until the old one has forwarded
-  what it still had (a fence), so that it cannot be overtaken.
+- when a user moves, the first message to the new gateway waits for a fence: an envelope that
+  follows the earlier messages, gateway by gateway, and is answered where they end.
+What is only passing through, forwarded for another gateway, has a lane of its own.
 """
 
 import asyncio
@@ -13,9 +14,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
-from wsgateway.envelope import Fence, encode
+from wsgateway.envelope import Carried, Fence, encode
 from wsgateway.errors import Overloaded, WsGatewayError
-from wsgateway.lane import Lane, Mark, Parcel
+from wsgateway.fences import Fences
+from wsgateway.lane import Lane, Parcel, Step
 from wsgateway.presence.base import Owner
 from wsgateway.protocol import Hop, Status
 from wsgateway.routers.base import Router
@@ -25,6 +27,12 @@ log = logging.getLogger(__name__)
 Lookup = Callable[[str], "asyncio.Future[Owner | None]"]
 MAX_LANES = 10_000
 MAX_WAITING = 20_000
+
+# Why: one hop follows a user who just moved, the second a user who moved again meanwhile; more
+# would let two gateways that disagree pass a message back and forth.
+# 原因：第一跳追上刚迁移的用户，第二跳追上途中又迁移一次的用户；再多，
+# 两个看法不一致的网关就可能把一条消息来回踢。
+MAX_HOPS = 2
 
 
 class Lanes:
@@ -57,18 +65,17 @@ class Lanes:
         self._deliver_local = deliver_local
         self._stamp = stamp
         self._cache_s = cache_s
-        self._fence_s = fence_s
-        self._lanes: OrderedDict[str, Lane] = OrderedDict()
-        self._tokens = 0
+        self._fences = Fences(gateway_id, router, fence_s, self._open)
+        self._lanes: OrderedDict[tuple[str, str], Lane] = OrderedDict()
         self._loop = asyncio.get_running_loop()
         self.waiting = 0
 
     def __len__(self) -> int:
         return len(self._lanes)
 
-    def __contains__(self, user: str) -> bool:
-        """Whether `user` has a lane: then even a local message must go through it."""
-        return user in self._lanes
+    def holds(self, carried: Carried | Fence) -> bool:
+        """Whether its stream has a lane: then even for a local user it must go through that."""
+        return (carried.to, carried.stream) in self._lanes
 
     def send(self, parcel: Parcel) -> None:
         """Put `parcel` at the end of its recipient's lane.
@@ -78,79 +85,117 @@ class Lanes:
         """
         if self.waiting >= MAX_WAITING:
             raise Overloaded("too many messages wait")
-        lane = self._lane(parcel.carried.to)
+        lane = self._lane(parcel.carried)
         lane.waiting.append(parcel)
         self.waiting += 1
         self._pump(lane)
 
-    def mark(self, user: str, reached: Callable[[], None]) -> None:
-        """Call `reached` once everything now in `user`'s lane has left: the answer to a fence."""
-        lane = self._lanes.get(user)
-        if lane is None:
-            reached()
+    def come_back(self, parcel: Parcel) -> None:
+        """Take what had left this gateway and was forwarded back to it."""
+        # Why: it left this lane before everything that waits in it, so it goes first.
+        # 原因：它比通道里等待的一切都更早离开，所以排在它们前面。
+        carried = parcel.carried
+        if isinstance(carried, Fence) and carried.origin == self._gateway_id:
+            self._fences.answer(carried.token)
             return
-        lane.waiting.append(Mark(reached))
+        lane = self._lane(carried)
+        parcel.older = True
+        lane.older.append(parcel)
+        self.waiting += 1
         self._pump(lane)
+
+    def hand_back(self, parcel: Parcel) -> None:
+        """Take what a local connection never wrote; call it for the newest such parcel first."""
+        # Why: older still than what came back. It leaves in the next turn of the loop, when
+        # those before it have been handed back too.
+        # 原因：它比回流的还要早。等到下一轮事件循环再发，那时排在它前面的也都交还了。
+        carried = parcel.carried
+        if isinstance(carried, Fence) and carried.origin == self._gateway_id:
+            self._loop.call_soon(self._fences.answer, carried.token)
+            return
+        lane = self._lane(carried)
+        parcel.older = True
+        lane.older.appendleft(parcel)
+        self.waiting += 1
+        self._loop.call_soon(self._pump, lane)
+
+    def has_older(self, carried: Carried | Fence) -> bool:
+        """Whether something older of its stream has yet to leave again."""
+        lane = self._lanes.get((carried.to, carried.stream))
+        return lane is not None and bool(lane.older)
 
     def moved(self, user: str) -> None:
         """Forget how fresh `user`'s route is: the next message asks presence."""
-        lane = self._lanes.get(user)
+        # Why: only our own senders' lane. What passes through keeps to one way, or it would
+        # overtake itself; the gateway it comes from sends a fence, and then the way is open.
+        # 原因：只改本网关发件人的通道。过路的消息要始终走同一条路，否则会自己超自己的车；
+        # 等它来源的网关发来栅栏，这条路才重新选。
+        lane = self._lanes.get((user, self._gateway_id))
         if lane is not None:
             lane.fresh_until_s = 0.0
+            lane.detour = True
 
-    def fenced(self, user: str, token: int) -> None:
-        """The old gateway has passed on all it had."""
-        lane = self._lanes.get(user)
-        if lane is not None and lane.busy == "fencing" and lane.token == token:
-            self._open(lane)
+    def fenced(self, token: int) -> None:
+        """All that was sent along the old route has arrived somewhere."""
+        self._fences.answer(token)
 
     def aclose(self) -> None:
         """Give up on all that waits: its fate is unknown."""
+        self._fences.aclose()
         for lane in list(self._lanes.values()):
-            lane.busy = "closed"
-            if lane.fence is not None:
-                lane.fence.cancel()
+            lane.step = Step.CLOSED
+            self._settle_returned(lane, Status.UNKNOWN)
             self._finish_waiting(lane, Status.UNKNOWN)
         self._lanes.clear()
 
-    def _lane(self, user: str) -> Lane:
-        lane = self._lanes.get(user)
+    def _lane(self, carried: Carried | Fence) -> Lane:
+        key = carried.to, carried.stream
+        lane = self._lanes.get(key)
         if lane is None:
             self._evict()
-            lane = self._lanes[user] = Lane(user)
-        self._lanes.move_to_end(user)
+            lane = self._lanes[key] = Lane(*key)
+        self._lanes.move_to_end(key)
         return lane
 
     def _evict(self) -> None:
         if len(self._lanes) < MAX_LANES:
             return
-        for user, lane in self._lanes.items():
-            if lane.busy is None and not lane.waiting and not lane.in_flight:
-                del self._lanes[user]
+        for key, lane in self._lanes.items():
+            if lane.idle:
+                del self._lanes[key]
                 return
 
     def _pump(self, lane: Lane) -> None:
         """Let out what may leave now, in order."""
-        while lane.waiting and lane.busy is None:
-            head = lane.waiting[0]
-            if isinstance(head, Mark):
-                if lane.in_flight:
-                    return  # `_routed` pumps again
-                lane.waiting.popleft()
-                head.reached()
-            elif lane.route is None or self._loop.time() >= lane.fresh_until_s:
+        while queue := lane.head():
+            if lane.route is None or self._loop.time() >= lane.fresh_until_s:
                 self._resolve(lane)
-            elif lane.route == self._gateway_id:
-                self._leave_local(lane, head)
+                continue
+            parcel = queue.popleft()
+            self.waiting -= 1
+            if lane.route == self._gateway_id:
+                self._leave_local(lane, parcel)
             else:
-                self._leave(lane, head, lane.route)
+                self._leave(lane, parcel, lane.route)
+        if lane.idle and lane.route in (None, self._gateway_id):
+            self._drop(lane)  # nothing to remember: of local users the hub knows
+
+    def _drop(self, lane: Lane) -> None:
+        key = lane.user, lane.stream
+        if self._lanes.get(key) is lane:
+            del self._lanes[key]
 
     def _leave(self, lane: Lane, parcel: Parcel, route: str) -> None:
-        self._pop(lane)
-        if parcel.carried.trace is not None:
-            parcel.carried.trace.append(self._stamp("resolved"))
+        carried = parcel.carried
+        if parcel.arrived and carried.path[-1:] != [self._gateway_id]:
+            if len(carried.path) >= MAX_HOPS:
+                parcel.done(Status.OFFLINE)
+                return
+            carried.path.append(self._gateway_id)
+        if isinstance(carried, Carried) and carried.trace is not None:
+            carried.trace.append(self._stamp("resolved"))
         try:
-            routing = self._router.route_to_gateway(route, encode(parcel.carried))
+            routing = self._router.route_to_gateway(route, encode(carried))
         except Overloaded:
             parcel.done(Status.UNKNOWN)
             return
@@ -165,30 +210,32 @@ class Lanes:
         # behind this one would overtake it.
         # 原因：那个频道已无人订阅，但用户可能已在别处重连，所以再查一次在线状态；
         # 并且先等其余在途消息都有结果，否则后面的消息会超车。
-        if status is Status.OFFLINE and parcel.tries == 0 and lane.busy != "closed":
-            parcel.tries = 1
-            lane.route = None
-            lane.busy = "settling"
+        if status is Status.OFFLINE and parcel.tries == 0 and lane.step is not Step.CLOSED:
             lane.returned.append(parcel)
         else:
+            if status is not Status.OFFLINE:  # it overtook them: too late to send them again
+                self._settle_returned(lane, Status.OFFLINE)
             parcel.done(status)
-        if lane.busy == "settling" and not lane.in_flight:
-            lane.waiting.extendleft(reversed(lane.returned))
+        if not lane.in_flight:
             self.waiting += len(lane.returned)
-            lane.returned.clear()
-            lane.busy = None
+            while lane.returned:
+                lane.put_back(lane.returned.pop())
+        if isinstance(parcel.carried, Fence) and lane.idle:
+            self._drop(lane)  # all that came from that gateway has passed: the way is open
         self._pump(lane)
 
     def _leave_local(self, lane: Lane, parcel: Parcel) -> None:
-        self._pop(lane)
-        if not self._deliver_local(parcel):
-            lane.route = None
+        if self._deliver_local(parcel):
+            return
+        if parcel.tries == 0:
+            self.waiting += 1
+            lane.put_back(parcel)
+        else:
+            lane.fresh_until_s = 0.0
             parcel.done(Status.OFFLINE)
-        if not lane.waiting and not lane.in_flight:
-            self._lanes.pop(lane.user, None)  # local messages need no lane: the hub knows
 
     def _resolve(self, lane: Lane) -> None:
-        lane.busy = "resolving"
+        lane.step = Step.RESOLVING
         try:
             looking = self._lookup(lane.user)
         except WsGatewayError as error:
@@ -197,67 +244,45 @@ class Lanes:
         looking.add_done_callback(partial(self._resolved, lane))
 
     def _resolved(self, lane: Lane, result: "asyncio.Future[Owner | None]") -> None:
-        if lane.busy == "closed":
-            return
         error = None if result.cancelled() else result.exception()
+        if lane.step is Step.CLOSED:
+            return
         if error is not None or result.cancelled():
             self._fail(lane, error)
             return
         owner = result.result()
-        previous, lane.route = lane.route, owner.gateway_id if owner else None
-        lane.fresh_until_s = self._loop.time() + self._cache_s
         if owner is None:
-            lane.busy = None
+            # The old route stays known: when the user is back, a fence goes there first.
+            lane.step = Step.OPEN
             self._finish_waiting(lane, Status.OFFLINE)
-            self._lanes.pop(lane.user, None)
-        elif previous in (None, self._gateway_id, owner.gateway_id):
+            self._pump(lane)
+            return
+        previous, lane.route = lane.route, owner.gateway_id
+        lane.fresh_until_s = self._loop.time() + self._cache_s
+        detour, lane.detour = lane.detour, False
+        if previous is None or (previous == owner.gateway_id and not detour):
             self._open(lane)
         else:
-            self._raise_fence(lane, str(previous))
-
-    def _raise_fence(self, lane: Lane, previous: str) -> None:
-        # Why: messages already sent to the old gateway are being forwarded from there. Its
-        # answer to the fence comes after the last of them, so order holds across the move.
-        # 原因：已发往旧网关的消息正由它转发。它在转发完最后一条之后才回应栅栏，
-        # 因此用户迁移前后的消息仍然有序。
-        self._tokens += 1
-        lane.busy, lane.token = "fencing", self._tokens
-        lane.fence = self._loop.call_later(self._fence_s, self._open, lane)
-        fence = encode(Fence(lane.user, self._gateway_id, lane.token))
-        try:
-            routing = self._router.route_to_gateway(previous, fence)
-        except Overloaded:
-            self._open(lane)
-            return
-        routing.add_done_callback(partial(self._fence_sent, lane, lane.token))
-
-    def _fence_sent(self, lane: Lane, token: int, result: "asyncio.Future[Status]") -> None:
-        reached = not result.cancelled() and not result.exception()
-        if not reached or result.result() is not Status.ROUTED:
-            self.fenced(lane.user, token)  # the old gateway is gone: nothing left to wait for
+            lane.step = Step.FENCING
+            self._fences.send(lane, previous)
 
     def _open(self, lane: Lane) -> None:
-        if lane.fence is not None:
-            lane.fence.cancel()
-            lane.fence = None
-        lane.busy = None
+        lane.step = Step.OPEN
         self._pump(lane)
 
     def _fail(self, lane: Lane, error: BaseException | None) -> None:
         log.debug("presence of one user is unknown: %s", error)
-        lane.busy = None
+        lane.step = Step.OPEN
         self._finish_waiting(lane, Status.UNKNOWN)
 
-    def _finish_waiting(self, lane: Lane, status: Status) -> None:
-        while lane.waiting:
-            head = self._pop(lane)
-            if isinstance(head, Mark):
-                head.reached()
-            else:
-                head.done(status)
+    def _settle_returned(self, lane: Lane, status: Status) -> None:
+        returned, lane.returned = lane.returned, []
+        for parcel in returned:
+            parcel.done(status)
 
-    def _pop(self, lane: Lane) -> Parcel | Mark:
-        head = lane.waiting.popleft()
-        if isinstance(head, Parcel):
-            self.waiting -= 1
-        return head
+    def _finish_waiting(self, lane: Lane, status: Status) -> None:
+        for queue in (lane.older, lane.waiting):
+            while queue:
+                parcel = queue.popleft()
+                self.waiting -= 1
+                parcel.done(status)

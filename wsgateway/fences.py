@@ -1,0 +1,75 @@
+"""Fences: how a lane learns that all it sent along an old route has arrived somewhere."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from wsgateway.envelope import Fence, encode
+from wsgateway.errors import Overloaded
+from wsgateway.lane import Lane
+from wsgateway.protocol import Status
+from wsgateway.routers.base import Router
+
+
+class Fences:
+    """The fences of one gateway that are not answered yet.
+
+    Args:
+        gateway_id: this gateway.
+        router: carries them.
+        timeout_s: seconds to wait for an answer.
+        answered: told the lane, once per fence: answered, too late, or nobody there to answer.
+    """
+
+    # Why: messages already sent to the old gateway are being forwarded from there, perhaps over
+    # more than one gateway. A fence takes the same way behind them, so its answer comes after
+    # the last of them has arrived, and order holds across the move.
+    # 原因：已发往旧网关的消息正由它转发，可能还不止一跳。栅栏跟在它们后面走同一条路，
+    # 所以它的回应一定在最后一条到达之后，用户迁移前后的消息仍然有序。
+
+    def __init__(
+        self,
+        gateway_id: str,
+        router: Router,
+        timeout_s: float,
+        answered: Callable[[Lane], None],
+    ) -> None:
+        self._gateway_id = gateway_id
+        self._router = router
+        self._timeout_s = timeout_s
+        self._answered = answered
+        self._waiting: dict[int, tuple[Lane, asyncio.TimerHandle]] = {}
+        self._tokens = 0
+        self._loop = asyncio.get_running_loop()
+
+    def send(self, lane: Lane, gateway_id: str) -> None:
+        """Send a fence along `lane`'s old route, to `gateway_id`."""
+        self._tokens += 1
+        token = self._tokens
+        timer = self._loop.call_later(self._timeout_s, self.answer, token)
+        self._waiting[token] = lane, timer
+        fence = Fence(lane.user, self._gateway_id, lane.stream, token)
+        try:
+            routing = self._router.route_to_gateway(gateway_id, encode(fence))
+        except Overloaded:
+            self.answer(token)
+            return
+        routing.add_done_callback(partial(self._sent, token))
+
+    def answer(self, token: int) -> None:
+        """Take the answer to a fence; a late or repeated one changes nothing."""
+        lane, timer = self._waiting.pop(token, (None, None))
+        if lane is not None and timer is not None:
+            timer.cancel()
+            self._answered(lane)
+
+    def aclose(self) -> None:
+        """Wait for none of them any more."""
+        for _, timer in self._waiting.values():
+            timer.cancel()
+        self._waiting.clear()
+
+    def _sent(self, token: int, result: "asyncio.Future[Status]") -> None:
+        sent = not result.cancelled() and not result.exception()
+        if not sent or result.result() not in (Status.ROUTED, Status.ACCEPTED):
+            self.answer(token)  # nobody there: nothing left to wait for
