@@ -23,6 +23,7 @@ _LIMITS_ARE_POSITIVE = (
     "close_timeout_s",
     "route_cache_s",
     "dedup_s",
+    "stall_s",
     "dedup_ids",
     "outbox_bytes",
     "window",
@@ -74,6 +75,7 @@ class Config:
     dedup_ids: int = _setting(10_000, "message ids remembered against repeats")
     dedup_s: float = _setting(600.0, "how long a message id is remembered, seconds")
     outbox_bytes: int = _setting(1 << 20, "bytes queued for a slow reader before it is closed")
+    stall_s: float = _setting(10.0, "a write blocked this long closes a slow reader, seconds")
     window: int = _setting(64, "messages of one connection in flight at once")
 
     def __post_init__(self) -> None:

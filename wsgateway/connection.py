@@ -10,11 +10,30 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from wsgateway.errors import CloseCode
-from wsgateway.protocol import Status
+from wsgateway.protocol import MAX_FRAME_BYTES, Status
 
 log = logging.getLogger(__name__)
 
 OnWritten = Callable[[Status], None]
+
+
+# Why: our own writer leaves two frames there at most, for it waits; four are never honest.
+# 原因：我们自己的写任务会等待，最多在那里留两帧；到四帧必有问题。
+_PENDING_BYTES = 4 * MAX_FRAME_BYTES
+
+
+class BoundedSocket(ServerConnection):
+    """A WebSocket that is dropped when what the library itself writes piles up."""
+
+    def data_received(self, data: bytes) -> None:
+        """Let the library answer; give up on a peer that does not read the answers."""
+        # Why: protocol pings are answered past our outbox and without waiting, so a client that
+        # pings and never reads could fill this gateway's memory.
+        # 原因：协议层的 ping 由库直接应答，绕过发件箱且不等待；
+        # 只发 ping 从不读的客户端会撑爆网关内存。
+        super().data_received(data)
+        if self.transport.get_write_buffer_size() > _PENDING_BYTES:
+            self.transport.abort()
 
 
 class Connection:
@@ -26,6 +45,7 @@ class Connection:
         outbox_bytes: bytes queued for a slow reader before it is closed with 4004.
         window: messages in flight before the reader pauses.
         close_timeout_s: bound on flushing the outbox before a close, seconds.
+        stall_s: a reader that blocks one write for this long is closed with 4004, seconds.
     """
 
     def __init__(
@@ -36,6 +56,7 @@ class Connection:
         outbox_bytes: int,
         window: int,
         close_timeout_s: float,
+        stall_s: float,
     ) -> None:
         self.conn_id = conn_id
         self.user: str | None = None
@@ -54,7 +75,9 @@ class Connection:
         self._flushed.set()
         self._open = True
         self._closing: asyncio.Task[None] | None = None
+        self._close_code: CloseCode | None = None
         self._close_timeout_s = close_timeout_s
+        self._stall_s = stall_s
         # Why: a client that never waits for its acks is paused here, by TCP, and nobody else.
         # 原因：从不等确认的客户端会在这里被 TCP 反压住，别人不受影响。
         self.window = asyncio.Semaphore(window)
@@ -73,7 +96,7 @@ class Connection:
         """Queue `frame`; never blocks.
 
         Args:
-            frame: an encoded text frame.
+            frame: an encoded text frame; an empty one is a place in the queue, not sent.
             on_written: told `delivered` once written to the socket, `offline` if it never
                 will be, `unknown` if the socket ended in the middle of it.
 
@@ -82,28 +105,28 @@ class Connection:
         """
         if not self._open:
             return False
-        if self._queued_bytes + len(frame) > self._outbox_bytes:
-            log.info("connection %s reads too slowly", self.conn_id)
-            self.close(CloseCode.SLOW_CONSUMER, flush=False)
-            return False
         self._outbox.append((frame, on_written))
         self._queued_bytes += len(frame)
         self._flushed.clear()
         self._wake.set()
+        if self._queued_bytes > self._outbox_bytes:
+            log.info("connection %s reads too slowly", self.conn_id)
+            self.close(CloseCode.SLOW_CONSUMER, flush=False)
         return True
 
     def close(self, code: CloseCode, reason: str = "", *, flush: bool = True) -> None:
-        """Begin to close; later calls change nothing.
+        """Begin to close; the first call decides the code, and any may give up on flushing.
 
         Args:
             code: the close code the client sees.
             reason: at most 123 bytes.
             flush: write what is queued first (bounded); otherwise it is handed back at once.
         """
-        if self._closing is not None:
-            return
         if not flush:
             self._abandon()
+        if self._closing is not None:
+            return
+        self._close_code = code
         self._closing = asyncio.create_task(self._close(code, reason, flush))
 
     async def run(self, receive: Callable[["Connection", str], Awaitable[None]]) -> None:
@@ -131,16 +154,16 @@ class Connection:
 
     @property
     def close_code(self) -> int:
-        """The code it ended with: ours if we closed first, 1006 for none."""
-        return self._ws.close_code or 1006
+        """The code it ended with: ours if we closed, even one nobody answered; 1006 for none."""
+        return self._close_code or self._ws.close_code or 1006
 
     def _abandon(self) -> None:
-        """Take nothing more, and hand back what was not written."""
+        """Take nothing more, and hand back what was not written, the newest first."""
         self._open = False
         abandoned, self._outbox = self._outbox, deque()
         self._queued_bytes = 0
         self._flushed.set()
-        for _, on_written in abandoned:
+        for _, on_written in reversed(abandoned):
             if on_written is not None:
                 on_written(Status.OFFLINE)
 
@@ -159,10 +182,19 @@ class Connection:
                 frame, on_written = self._outbox.popleft()
                 fate = Status.UNKNOWN
                 try:
-                    await self._ws.send(frame, text=True)
+                    if frame:
+                        async with asyncio.timeout(self._stall_s):
+                            await self._ws.send(frame, text=True)
                     fate = Status.DELIVERED
                 except ConnectionClosed:
                     return  # `run` sees the same and hands back the rest
+                except TimeoutError:
+                    # Why: senders on this gateway wait for this write; a reader that pings but
+                    # never reads would hold all of them for ever.
+                    # 原因：本网关上的发送者都在等这次写入；只发 ping 却从不读的客户端
+                    # 会把他们永远拖住。
+                    log.info("connection %s reads nothing", self.conn_id)
+                    self.close(CloseCode.SLOW_CONSUMER, flush=False)
                 finally:
                     self._queued_bytes = max(0, self._queued_bytes - len(frame))
                     if on_written is not None:

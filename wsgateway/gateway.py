@@ -12,7 +12,7 @@ from websockets.http11 import Request, Response
 
 from wsgateway import protocol
 from wsgateway.config import Config
-from wsgateway.connection import Connection
+from wsgateway.connection import BoundedSocket, Connection
 from wsgateway.errors import LeaseLost, WsGatewayError
 from wsgateway.http import WEBSOCKET_PATH, Pages
 from wsgateway.hub import Hub
@@ -171,6 +171,7 @@ class Gateway:
             ping_interval=None,
             close_timeout=self.config.close_timeout_s,
             server_header=None,
+            create_connection=BoundedSocket,
         )
         self.port = next(iter(server.sockets)).getsockname()[1]
         return server

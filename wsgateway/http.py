@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -33,7 +32,7 @@ class Pages:
 
     def respond(self, request: Request) -> Response | None:
         """Return the page for `request`, or None when it is for the WebSocket."""
-        path = urlsplit(request.path).path
+        path = request.path.partition("?")[0]
         if path == WEBSOCKET_PATH:
             return None
         if path == "/health":

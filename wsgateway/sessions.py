@@ -66,6 +66,7 @@ class Sessions:
             outbox_bytes=config.outbox_bytes,
             window=config.window,
             close_timeout_s=config.close_timeout_s,
+            stall_s=config.stall_s,
         )
         self.connections[connection.conn_id] = connection
         connection.deadline = asyncio.get_running_loop().call_later(
