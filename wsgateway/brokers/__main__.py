@@ -69,7 +69,8 @@ def main() -> int:
         if not 0 <= getattr(arguments, "port", 0) <= 65535:
             raise BrokerError(f"port {arguments.port}: must be 0 to 65535")
         commands = {"up": lambda: up(arguments.port), "status": status, "down": down}
-        return commands[arguments.command]()
+        with supervisor.one_command():
+            return commands[arguments.command]()
     except WsGatewayError as error:
         print(f"wsgateway brokers: {error}", file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -17,6 +19,7 @@ from wsgateway.brokers.redis import RedisServer
 from wsgateway.errors import BrokerError
 
 _STOP_TIMEOUT_S = 15.0
+_POLL_S = 0.02
 
 
 class State(msgspec.Struct, frozen=True):
@@ -28,35 +31,49 @@ class State(msgspec.Struct, frozen=True):
 
 
 def runtime_directory() -> Path:
-    """Return this user's private directory for the lock and the state, made if need be.
+    """Return this user's private directory for locks and state, made if need be.
 
     `WSGATEWAY_RUNTIME_DIR`, else `XDG_RUNTIME_DIR`/wsgateway, else one in the temporary directory.
 
     Raises:
-        BrokerError: it belongs to somebody else.
+        BrokerError: it cannot be made, or somebody else could write to it.
     """
     given, session = os.environ.get("WSGATEWAY_RUNTIME_DIR"), os.environ.get("XDG_RUNTIME_DIR")
     if given:
         path = Path(given)
-    elif session:
+    elif session and Path(session).is_dir():
         path = Path(session) / "wsgateway"
     else:
         path = Path(tempfile.gettempdir()) / f"wsgateway-{os.getuid()}"
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.stat().st_uid != os.getuid():
-        raise BrokerError(f"{path} belongs to another user")
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()  # in /tmp, somebody else may have left a link of this name
+    except OSError as error:
+        raise BrokerError(f"runtime directory {path}: {error.strerror}") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise BrokerError(f"runtime directory {path}: others can write to it")
     return path
+
+
+@contextmanager
+def one_command() -> Iterator[None]:
+    """Let one `up`, `status` or `down` of this user run at a time; the others wait."""
+    with (runtime_directory() / "commands.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def running() -> State | None:
     """Return the state of the supervisor that runs now, or None."""
-    with _lock() as free:
-        if free:
+    with _open_state() as file:
+        if _lock(file):
+            file.truncate(0)  # whoever wrote it was killed
             return None
-    try:
-        return msgspec.json.decode(_state_file().read_bytes(), type=State)
-    except (OSError, msgspec.DecodeError):
-        return None  # it is starting or stopping this very moment
+        file.seek(0)
+        try:
+            return msgspec.json.decode(file.read(), type=State)
+        except msgspec.DecodeError:
+            return None  # one is starting whose `up` was killed
 
 
 def up(port: int) -> State:
@@ -68,9 +85,8 @@ def up(port: int) -> State:
     Raises:
         BrokerError: it cannot start; the text says why.
     """
-    command = [sys.executable, "-m", "wsgateway.brokers.supervisor", str(port)]
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "wsgateway.brokers.supervisor", str(port)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -87,27 +103,29 @@ def up(port: int) -> State:
 
 
 def supervise(port: int) -> int:
-    """Own the server until SIGTERM. Prints one line: the state, or why it cannot start."""
-    signals = {signal.SIGTERM, signal.SIGINT}
-    with _lock() as free:
-        if not free:
-            print("another `up` is under way", flush=True)
+    """Own the server until SIGTERM, or until the server ends.
+
+    Prints one line: the state, or why it cannot start.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    # Why: the lock outlives the server by a moment, so a free lock means that both are gone.
+    # 原因：锁比服务器晚一步释放，因此锁空闲就说明两者都已结束。
+    with _open_state() as file:
+        if not _lock(file):
+            print("another supervisor runs", flush=True)
             return 1
         try:
-            server = RedisServer(port)
-            server.start()
+            with RedisServer(port) as server:
+                state = msgspec.json.encode(State(os.getpid(), server.url, server.name))
+                file.write(state)
+                print(state.decode(), flush=True)
+                server.wait()
         except BrokerError as error:
             print(error, flush=True)
             return 1
-        signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # after the start: it is inherited
-        try:
-            state = msgspec.json.encode(State(os.getpid(), server.url, server.name))
-            _state_file().write_bytes(state)
-            print(state.decode(), flush=True)
-            signal.sigwait(signals)
         finally:
-            _state_file().unlink(missing_ok=True)
-            server.stop()
+            file.truncate(0)
     return 0
 
 
@@ -117,33 +135,32 @@ def down(state: State) -> None:
     Raises:
         BrokerError: it does not end in time.
     """
-    # Why: the lock is held, so the process is alive and the pid beside it is its own, never a
-    # recycled one.
-    # 原因：锁被持有说明进程还活着，旁边记录的 pid 就是它自己，不会是被系统复用的。
-    os.kill(state.pid, signal.SIGTERM)
-    deadline_s = time.monotonic() + _STOP_TIMEOUT_S
-    while time.monotonic() < deadline_s:
-        with _lock() as free:
-            if free:
-                return
-        time.sleep(0.02)
-    raise BrokerError(f"the supervisor (pid {state.pid}) does not end")
+    with _open_state() as file:
+        # Why: only while the lock is held is the process alive, and the pid in the file its own
+        # rather than a recycled one.
+        # 原因：锁被持有才说明进程还活着，文件里的 pid 才是它自己，而不是被系统复用的。
+        if _lock(file):
+            return
+        os.kill(state.pid, signal.SIGTERM)
+        deadline_s = time.monotonic() + _STOP_TIMEOUT_S
+        while not _lock(file):
+            if time.monotonic() > deadline_s:
+                raise BrokerError(f"the supervisor (pid {state.pid}) does not end")
+            time.sleep(_POLL_S)
 
 
-def _state_file() -> Path:
-    return runtime_directory() / "brokers.json"
+def _open_state() -> IO[bytes]:
+    # Never removed: a lock on a removed file and one on its successor would both be held.
+    return (runtime_directory() / "brokers.json").open("a+b", 0)
 
 
-@contextmanager
-def _lock() -> Iterator[bool]:
-    """Hold the lock if it is free; yield whether it was. The system drops it with its holder."""
-    with (runtime_directory() / "brokers.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+def _lock(file: IO[bytes]) -> bool:
+    """Lock `file` until it is closed, if it is free; return whether it was."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 if __name__ == "__main__":
