@@ -106,8 +106,8 @@ async def identify(url: str, timeout_s: float = _TIMEOUT_S) -> str:
             info: Any = await client.info("server")
     except NoPermissionError:
         return "Redis (this user may not ask its version)"
-    except AuthenticationError as error:
-        trouble = _password_trouble(has_password, error)
+    except AuthenticationError:
+        trouble = "refuses this password" if has_password else "needs a password"
         raise RedisUnavailable(f"Redis at {where} {trouble}") from None
     except (InvalidResponse, ResponseError) as error:
         raise RedisUnavailable(f"what answers at {where} is no Redis: {error}") from None
@@ -131,14 +131,6 @@ def without_password(url: str) -> str:
         parts = parts._replace(netloc=f"{parts.username or ''}:***@{host}")
         url = urlunsplit(parts)
     return url.partition("?")[0]  # a query may hold a password too
-
-
-def _password_trouble(given: bool, error: AuthenticationError) -> str:
-    if not given:
-        return "needs a password"
-    if "without any password configured" in str(error):
-        return "has no password, but the URL gives one"
-    return "refuses this password"
 
 
 def _reason(error: BaseException) -> str:
