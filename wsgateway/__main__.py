@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
+from typing import NoReturn
 
 from wsgateway import logs
 from wsgateway.brokers import FoundRedis, find_redis
@@ -15,9 +16,15 @@ from wsgateway.errors import ConfigError, WsGatewayError
 from wsgateway.gateway import Gateway
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, as all our errors do."""
+        self.exit(2, f"wsgateway: {message} (--help shows all flags)\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line: one flag per setting of `Config`."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog="python -m wsgateway",
         description="Run one WebSocket gateway. Every flag is also an environment variable.",
     )
@@ -65,9 +72,10 @@ async def run(config: Config) -> None:
         try:
             gateway = Gateway(config)
             await gateway.start()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: "a..b" is no host name
             where = f"{config.host}:{config.port}"
-            raise WsGatewayError(f"cannot listen on {where}: {error.strerror}") from None
+            why = error.strerror if isinstance(error, OSError) else error
+            raise WsGatewayError(f"cannot listen on {where}: {why}") from None
         try:
             print(banner(gateway, found), flush=True)
             await _until(stop, gateway)

@@ -95,11 +95,12 @@ class Delivery:
     def receive(self, data: bytes) -> None:
         """Take one envelope from the router; garbage is counted and dropped."""
         try:
-            envelope = wire.decode(data)
-        except (ValueError, RecursionError):
+            self._take(wire.decode(data))
+        except (ValueError, RecursionError):  # not an envelope, or not a frame inside
             self._stats.bad_envelopes += 1
             log.warning("dropped %d bytes from the router: not an envelope", len(data))
-            return
+
+    def _take(self, envelope: Envelope) -> None:
         if isinstance(envelope, Carried):
             self._stats.received += 1
             if envelope.trace is not None:

@@ -38,10 +38,10 @@ def configure(level: str, log_format: str) -> None:
         else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
     )
     logging.basicConfig(level=level.upper(), handlers=[output], force=True)
-    # Why: at "info" websockets logs every connection; failed handshakes (port scanners, health
-    # checks that hang up) would fill the log with tracebacks. Our own counters tell more.
-    # 原因：websockets 在 info 级别逐连接打日志，握手失败（端口扫描、挂断的健康检查）
-    # 还会刷出一堆回溯；我们自己的计数器更有用。
-    logging.getLogger("websockets").setLevel(
-        logging.DEBUG if level == "debug" else logging.CRITICAL
-    )
+    # Why: at "debug" websockets logs what users write, at "info" every connection; and failed
+    # handshakes (port scanners, health checks that hang up) would fill the log with tracebacks.
+    # Our own counters tell more, and a fault in a connection is logged by sessions.py.
+    # 原因：websockets 在 debug 级别会记录用户写的内容，在 info 级别逐连接打日志，
+    # 握手失败（端口扫描、挂断的健康检查）还会刷出一堆回溯；我们自己的计数器更有用，
+    # 连接里的故障由 sessions.py 记录。
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)

@@ -74,6 +74,9 @@ class Sessions:
         )
         try:
             await connection.run(self._receive)
+        except Exception:  # a bug: the client sees 1011, and our log (not websockets') tells
+            log.exception("connection %s failed", connection.conn_id)
+            raise
         finally:
             # No await between the end of `run` and here: a message that arrives next must miss.
             self._hub.unbind(connection)
@@ -102,7 +105,8 @@ class Sessions:
         for start in range(0, len(users), _ANNOUNCE_AT_ONCE):
             chunk = users[start : start + _ANNOUNCE_AT_ONCE]
             for user, connection in chunk:
-                self._refresh(connection, user)
+                if self._hub.user_of(connection) == user:  # or it would outlive its cleanup
+                    self._refresh(connection, user)
             # The lookup queues behind the refreshes: its answer says they are done.
             try:
                 await self._presence.lookup(chunk[-1][0])

@@ -12,6 +12,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from wsgateway import tasks
 from wsgateway.backoff import full_jitter
 from wsgateway.batch import Batcher
 from wsgateway.envelope import join, split
@@ -86,11 +87,10 @@ class RedisRouter:
 
     async def stop(self) -> None:
         """See `Router.stop`."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await tasks.end(*self._tasks)
         self._tasks = []
+        self._subscribed.clear()
+        self._failure = self._failure or "stopped"
         await self._batcher.aclose()
         await self._publisher.aclose()
 
@@ -186,7 +186,10 @@ class RedisRouter:
         if payload == _CANARY:
             return
         for envelope in split(payload):
-            deliver(envelope)
+            try:
+                deliver(envelope)
+            except Exception:  # a bug; it must cost one envelope, not this gateway's hearing
+                log.exception("an envelope was not taken in")
 
     async def _sing(self) -> None:
         """Publish a canary to oneself: any arrival proves the whole round trip works."""
