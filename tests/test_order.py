@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.sim import SimCluster, SimSender, spin
+from sim import SimCluster, SimSender, spin
 
 GATEWAYS = ("g1", "g2", "g3")
 Action = tuple[str, str | int]

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, Self, TypeVar
 
+from wsgateway import tasks
 from wsgateway.errors import Overloaded, RedisUnavailable
 
 T = TypeVar("T")
@@ -59,8 +60,7 @@ class Batcher(Generic[T, R]):
         """Stop; what still waits fails with `RedisUnavailable`. Safe to call twice."""
         task, self._task = self._task, None  # first: nothing may queue behind the last flush
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await tasks.end(task)
         _settle(self._waiting, RedisUnavailable("the gateway is stopping"))
         self._waiting.clear()
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from wsgateway import protocol
+from wsgateway import protocol, tasks
 from wsgateway.config import Config
 from wsgateway.connection import BoundedSocket, Connection
 from wsgateway.errors import LeaseLost, WsGatewayError
@@ -135,10 +135,7 @@ class Gateway:
         Bounded by `drain_s`; a connection still there by then is dropped. Safe to call twice.
         """
         self.draining = True
-        for task in self._background:
-            task.cancel()
-        if self._background:
-            await asyncio.wait(self._background)
+        await tasks.end(*self._background)
         self._background = []
         # Why: connections go first, while presence and router still work, so that their users
         # leave presence and their last messages leave the gateway.

@@ -1,0 +1,162 @@
+"""What every router promises, whatever carries its envelopes."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from raw import until
+
+from wsgateway import protocol
+from wsgateway.envelope import Carried, encode
+from wsgateway.errors import RedisUnavailable
+from wsgateway.protocol import Delivery, Status
+from wsgateway.routers.base import Router
+
+ON_ITS_WAY = (Status.ROUTED, Status.ACCEPTED)
+MakeRouter = Callable[..., Router]
+
+
+def ignore(_: bytes) -> None:
+    """Deliver to nobody."""
+
+
+def envelope(content: str) -> bytes:
+
+    return encode(
+        Carried("bob", "alice", "g1", msgspec.Raw(protocol.encode(Delivery("a", content))))
+    )
+
+
+async def test_who_has_started_can_be_reached(make_router: MakeRouter) -> None:
+    for n in range(20):
+        inbox: asyncio.Queue[bytes] = asyncio.Queue()
+        one, two = make_router(f"one{n}"), make_router(f"two{n}")
+        await one.start(ignore)
+        await two.start(inbox.put_nowait)
+        assert await one.route_to_gateway(f"two{n}", b"{}") in ON_ITS_WAY
+        assert await asyncio.wait_for(inbox.get(), 10) == b"{}"
+        await one.stop()
+        await two.stop()
+
+
+async def test_order_holds_between_each_pair_under_load(make_router: MakeRouter) -> None:
+    inbox: list[bytes] = []
+    senders = [make_router(f"sender{n}") for n in range(3)]
+    receiver = make_router("receiver")
+    await receiver.start(inbox.append)
+    for sender in senders:
+        await sender.start(ignore)
+
+    async def stream(n: int, sender: Router) -> None:
+        for i in range(2_000):
+            sender.route_to_gateway("receiver", b'{"n":%d,"i":%d}' % (n, i))
+            if i % 97 == 0:
+                await asyncio.sleep(0)
+
+    await asyncio.gather(*(stream(n, sender) for n, sender in enumerate(senders)))
+    await until(lambda: len(inbox) == 6_000)
+    for n in range(3):
+        mark = b'{"n":%d,' % n
+        assert [e for e in inbox if e.startswith(mark)] == [
+            b'{"n":%d,"i":%d}' % (n, i) for i in range(2_000)
+        ]
+
+
+async def test_a_gateway_nobody_runs_is_offline(make_router: MakeRouter) -> None:
+    router = make_router("g1")
+    await router.start(ignore)
+    assert await router.route_to_gateway("nobody", b"{}") is Status.OFFLINE
+
+
+async def test_a_stopped_gateway_is_offline(make_router: MakeRouter) -> None:
+    one, two = make_router("one"), make_router("two")
+    await one.start(ignore)
+    await two.start(ignore)
+    await two.stop()
+    assert await one.route_to_gateway("two", b"{}") is Status.OFFLINE
+
+
+async def test_a_broadcast_reaches_all_including_oneself(make_router: MakeRouter) -> None:
+    inboxes: list[list[bytes]] = [[], [], []]
+    routers = [make_router(f"g{n}") for n in range(3)]
+    for router, inbox in zip(routers, inboxes, strict=True):
+        await router.start(inbox.append)
+    assert await routers[0].broadcast_to_all_gateways(b'{"all":1}') in ON_ITS_WAY
+    await until(lambda: all(inboxes))
+    assert inboxes == [[b'{"all":1}']] * 3
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=40))
+async def test_bytes_pass_through_untouched(make_router: MakeRouter, texts: list[str]) -> None:
+    inbox: list[bytes] = []
+    router = make_router("g1")
+    await router.start(inbox.append)
+    sent = [envelope(text) for text in texts]
+    await asyncio.gather(*(router.route_to_gateway("g1", one) for one in sent))
+    await until(lambda: len(inbox) >= len(sent))
+    await router.stop()
+    assert inbox == sent
+
+
+@pytest.mark.parametrize("size", [1, 4 << 10, 64 << 10])
+async def test_many_at_once_arrive_as_many(make_router: MakeRouter, size: int) -> None:
+    inbox: list[bytes] = []
+    router = make_router("g1")
+    await router.start(inbox.append)
+    sent = [envelope(f"{n} " + "ñ" * (size // 2)) for n in range(50)]
+    for one in sent:
+        router.route_to_gateway("g1", one)
+    await until(lambda: len(inbox) == len(sent))
+    assert inbox == sent
+
+
+async def test_stop_fails_what_waits_and_can_be_repeated(make_router: MakeRouter) -> None:
+    router, other = make_router("g1"), make_router("g2")
+    await router.start(ignore)
+    await other.start(ignore)
+    waiting = [router.route_to_gateway("g2", b"{}") for _ in range(100)]
+    await router.stop()
+    await router.stop()
+    late = router.route_to_gateway("g2", b"{}")
+    for result in await asyncio.wait_for(
+        asyncio.gather(*waiting, late, return_exceptions=True), 10
+    ):
+        assert result in ON_ITS_WAY or isinstance(result, RedisUnavailable)
+    assert isinstance(late.exception(), RedisUnavailable)
+    assert not router.health().ok
+
+
+async def test_start_says_when_there_is_no_broker(make_router: MakeRouter) -> None:
+    router = make_router("g1", dead=True)
+    with pytest.raises(RedisUnavailable):
+        await router.start(ignore)
+    health = router.health()
+    assert not health.ok
+    assert health.why
+
+
+async def test_a_started_router_is_healthy(make_router: MakeRouter) -> None:
+    router = make_router("g1")
+    await router.start(ignore)
+    assert router.health().ok
+    assert router.health().why is None
+
+
+async def test_one_bad_envelope_does_not_deafen_it(make_router: MakeRouter) -> None:
+    inbox: list[bytes] = []
+
+    def deliver(data: bytes) -> None:
+        if data == b"bad":
+            raise ValueError("no envelope of ours")
+        inbox.append(data)
+
+    router = make_router("g1")
+    await router.start(deliver)
+    for data in (b"bad", b"good", b"bad", b"better"):
+        router.route_to_gateway("g1", data)
+    await until(lambda: len(inbox) == 2)
+    assert inbox == [b"good", b"better"]

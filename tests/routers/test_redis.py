@@ -1,0 +1,112 @@
+"""The Redis router's own ways to fail, on a real server: each loss is one gap, counted once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from known_routers import redis_router
+from proxy import Proxy
+from raw import until
+from redis.asyncio import Redis
+
+from wsgateway.brokers import RedisServer
+from wsgateway.process import GatewayProcess
+from wsgateway.protocol import Status
+from wsgateway.routers.redis import RedisRouter
+
+
+@pytest.fixture
+async def router(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[RedisRouter]:
+    made = redis_router(redis_server.url, "g1", key_prefix)
+    await made.start(lambda _: None)
+    yield made
+    await made.stop()
+
+
+def detail(router: RedisRouter, name: str) -> object:
+    return router.health().detail[name]
+
+
+async def arrives(router: RedisRouter, inbox: list[bytes], data: bytes) -> None:
+    router.route_to_gateway("g1", data)
+    await until(lambda: data in inbox)
+
+
+async def test_what_waits_together_goes_out_together(router: RedisRouter) -> None:
+    await asyncio.gather(*(router.route_to_gateway("g1", b"{}") for _ in range(1_000)))
+    assert detail(router, "envelopes") == 1_000
+    assert int(str(detail(router, "publishes"))) <= 10
+
+
+async def test_an_idle_router_waits_for_nobody(router: RedisRouter) -> None:
+    for _ in range(10):
+        assert await router.route_to_gateway("g1", b"{}") is Status.ROUTED
+    assert detail(router, "publishes") == 10
+
+
+async def test_a_broker_killed_and_restarted_is_one_gap(key_prefix: str) -> None:
+    inbox: list[bytes] = []
+    with RedisServer() as server:
+        router = redis_router(server.url, "g1", key_prefix)
+        await router.start(inbox.append)
+        try:
+            server.kill()
+            await until(lambda: not router.health().ok)
+            assert "not subscribed" in str(router.health().why)
+            assert await router.route_to_gateway("g1", b"{}") is Status.UNKNOWN
+            await asyncio.to_thread(server.restart)
+            await until(lambda: router.health().ok)
+            assert router.health().why is None
+            assert detail(router, "gaps") == 1
+            await arrives(router, inbox, b"after")
+        finally:
+            await router.stop()
+
+
+async def test_a_silent_reconnect_is_a_gap(redis_server: RedisServer, key_prefix: str) -> None:
+    inbox: list[bytes] = []
+    router = redis_router(redis_server.url, "g1", key_prefix)
+    await router.start(inbox.append)
+    try:
+        async with Redis.from_url(redis_server.url) as redis:
+            await redis.execute_command("CLIENT KILL TYPE pubsub")
+        await until(lambda: detail(router, "gaps") == 1 and router.health().ok)
+        await arrives(router, inbox, b"after")
+    finally:
+        await router.stop()
+
+
+async def test_the_canary_notices_a_link_that_swallows_everything(
+    redis_server: RedisServer, key_prefix: str
+) -> None:
+    inbox: list[bytes] = []
+    async with Proxy(redis_server.port) as proxy:
+        router = redis_router(proxy.url, "g1", key_prefix, canary_s=0.1, timeout_s=1)
+        await router.start(inbox.append)
+        try:
+            assert router.health().ok
+            proxy.blackhole()
+            await until(lambda: not router.health().ok)
+            await until(lambda: detail(router, "gaps") == 1)
+            assert "silent" in str(router.health().why)
+            proxy.heal()
+            await until(lambda: router.health().ok)
+            assert detail(router, "gaps") == 1
+            await arrives(router, inbox, b"after")
+        finally:
+            await router.stop()
+
+
+async def test_a_paused_gateway_still_counts_as_a_subscriber(
+    redis_server: RedisServer, key_prefix: str, router: RedisRouter
+) -> None:
+    """Why `routed` is not `delivered`: Redis counts a process that reads nothing."""
+    flags = ("--key-prefix", key_prefix)
+    async with GatewayProcess("g2", redis=redis_server.url, flags=flags) as gateway:
+        gateway.pause()
+        assert await router.route_to_gateway("g2", b"{}") is Status.ROUTED
+        gateway.resume()
+        gateway.kill()
+        await gateway.wait()
+        while await router.route_to_gateway("g2", b"{}") is not Status.OFFLINE:
+            pass  # Redis learns of the death when the kernel closes the socket
