@@ -6,7 +6,6 @@ from collections import Counter
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
 from sim import SimCluster, SimSender, spin
 
 GATEWAYS = ("g1", "g2", "g3")
