@@ -63,7 +63,9 @@ class GatewayProcess:
         if self._directory is None:
             self._directory = tempfile.TemporaryDirectory(prefix="wsgateway-process-")
         command = [sys.executable, "-m", "wsgateway", *self._flags]
-        self._child = await asyncio.to_thread(Child, command, log=self._log)
+        self._child = await asyncio.to_thread(
+            Child, command, log=self._log, scratch=self._log.parent
+        )
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 self.url = await asyncio.to_thread(_ready_url, self._child)

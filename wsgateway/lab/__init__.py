@@ -1,0 +1,13 @@
+"""What the notebooks stand on. The runtime never imports it.
+
+from wsgateway import lab
+lab.language("zh")
+"""
+
+from wsgateway.lab import checks, plots
+from wsgateway.lab.checks import TODO
+from wsgateway.lab.cluster import Cluster, User
+from wsgateway.lab.language import language, say
+from wsgateway.lab.predict import predict
+
+__all__ = ["TODO", "Cluster", "User", "checks", "language", "plots", "predict", "say"]

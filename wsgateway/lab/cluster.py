@@ -1,0 +1,204 @@
+"""Gateways for a lesson: in the kernel or as processes, with clients that cells can talk to."""
+
+import asyncio
+import atexit
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+from redis import asyncio as redis_asyncio
+
+from wsgateway.brokers import RedisServer, find_redis
+from wsgateway.client import Client, Message
+from wsgateway.config import Config
+from wsgateway.gateway import Gateway
+from wsgateway.lab.language import say
+from wsgateway.lab.loop import shared_loop
+from wsgateway.process import GatewayProcess
+
+_PATIENCE_S = 10.0
+
+_server: RedisServer | None = None
+_running: dict[str, "Cluster"] = {}
+
+
+class User:
+    """A connected user; the calls wait, and the stop button interrupts them.
+
+    Args:
+        client: the client, already registered, living in the lab's loop.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def send(
+        self, to: str, content: str, *, trace: bool = False, timeout_s: float = _PATIENCE_S
+    ) -> str:
+        """Send a message; return its status: delivered, routed, offline or unknown."""
+        sending = self.client.send(to, content, trace=trace, timeout_s=timeout_s)
+        return str(shared_loop().run(sending, timeout_s + 1))
+
+    def receive(self, timeout_s: float = _PATIENCE_S) -> Message:
+        """Wait for the next message.
+
+        Raises:
+            TimeoutError: none came in time.
+        """
+        return shared_loop().run(_next(self.client), timeout_s)
+
+    def close(self) -> None:
+        """Leave: presence forgets the user."""
+        shared_loop().run(self.client.aclose())
+
+
+class Cluster:
+    """Gateways that share one Redis.
+
+    Args:
+        gateway_ids: one gateway each.
+        processes: run each as a process of its own, to be killed, paused or measured;
+            otherwise they live in the lab's event-loop thread of this kernel.
+        name: tells several clusters of a kernel apart; keys begin with it.
+        time_scale: multiplies all heartbeat times.
+    """
+
+    def __init__(
+        self,
+        *gateway_ids: str,
+        processes: bool = False,
+        name: str = "",
+        time_scale: float = 1.0,
+    ) -> None:
+        self.name = name
+        self.broker = ""
+        self.gateways: dict[str, Gateway] = {}
+        self.processes: dict[str, GatewayProcess] = {}
+        self._ids = gateway_ids
+        self._as_processes = processes
+        self._time_scale = time_scale
+        self._prefix = f"{name}:" if name else ""
+        self._stack = AsyncExitStack()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start all gateways; a cluster of the same name from an earlier run is closed first."""
+        earlier = _running.pop(self.name, None)
+        if earlier is not None:
+            earlier.close()
+        _running[self.name] = self
+        shared_loop().run(self._start(), timeout_s=60.0)
+        names = ", ".join(self._ids)
+        if self._as_processes:
+            say(f"Ready: {names}, each a process.", f"就绪：{names}，各是独立进程。")
+        else:
+            say(f"Ready: {names}, in this kernel.", f"就绪：{names}，都在本内核里。")
+
+    def close(self) -> None:
+        """Close clients, gateways and processes. Closing twice is fine."""
+        if _running.get(self.name) is self:
+            del _running[self.name]
+        shared_loop().run(self._stack.aclose(), timeout_s=60.0)
+
+    def user(self, name: str, *, on: str) -> User:
+        """Connect a user to the gateway `on`."""
+        return shared_loop().run(self._connect(name, [on]))
+
+    def redis(self, command: str, key: str, *arguments: str) -> Any:
+        """Run one plain Redis command and return the reply; the lesson's prefix is put in."""
+        return shared_loop().run(self._command(command, key, *arguments))
+
+    def latencies_ms(self, sender: User, receiver: User, count: int) -> list[float]:
+        """Send `count` messages, each after the last has arrived; return one-way milliseconds.
+
+        Both clients live in this kernel, so one clock times both ends.
+        """
+        running = _latencies_ms(sender.client, receiver.client, count)
+        return shared_loop().run(running, timeout_s=60.0)
+
+    def url(self, gateway_id: str) -> str:
+        """Return a gateway's WebSocket address."""
+        running: Gateway | GatewayProcess
+        running = (self.processes if self._as_processes else self.gateways)[gateway_id]
+        return running.url
+
+    async def _start(self) -> None:
+        redis_url, self.broker, shared = await _redis()
+        if shared:  # others use it too: keep out of their way
+            self._prefix = f"lesson-{secrets.token_hex(3)}:{self._prefix}"
+        self._redis = redis_asyncio.Redis.from_url(redis_url, decode_responses=True)
+        self._stack.push_async_callback(self._redis.aclose)
+        for gateway_id in self._ids:
+            if self._as_processes:
+                flags = ("--key-prefix", self._prefix, "--time-scale", str(self._time_scale))
+                process = GatewayProcess(gateway_id, redis=redis_url, flags=flags)
+                self.processes[gateway_id] = await self._stack.enter_async_context(process)
+            else:
+                config = Config(
+                    gateway_id=gateway_id, port=0, redis=redis_url, key_prefix=self._prefix
+                )
+                gateway = Gateway(config.scaled(self._time_scale))
+                self.gateways[gateway_id] = await self._stack.enter_async_context(gateway)
+
+    async def _connect(self, name: str, gateway_ids: Sequence[str]) -> User:
+        client = Client(name, [self.url(gateway_id) for gateway_id in gateway_ids])
+        return User(await self._stack.enter_async_context(client))
+
+    async def _command(self, command: str, key: str, *arguments: str) -> Any:
+        redis: Any = self._redis  # its execute_command has no types
+        return await redis.execute_command(command, self._prefix + key, *arguments)
+
+
+async def _redis() -> tuple[str, str, bool]:
+    """Return URL and name of the Redis to use, and whether others may be using it."""
+    # Why: a lesson kills, floods and empties its Redis. It never touches what runs on the
+    # standard port, unless the learner hands it an address on purpose (a class server).
+    # 原因：课程会杀掉、灌满、清空 Redis，所以绝不碰标准端口上已有的服务，
+    # 除非学习者明确给出地址（例如课堂服务器）。
+    global _server
+    given = os.environ.get("WSGATEWAY_REDIS")
+    if given:
+        found = await find_redis(given)
+        return found.url, found.name, True
+    if _server is None:
+        _server = RedisServer()
+        _server.start()
+    return _server.url, _server.name, False
+
+
+async def _next(client: Client) -> Message:
+    return await anext(client)
+
+
+async def _latencies_ms(sender: Client, receiver: Client, count: int) -> list[float]:
+    taken_ms = []
+    for number in range(count):
+        began_us = time.time_ns() // 1000
+        sending = asyncio.create_task(sender.send(receiver.user, f"message {number}"))
+        message = await anext(receiver)
+        await sending
+        taken_ms.append((message.received_us - began_us) / 1000)
+    return taken_ms
+
+
+def _close_all() -> None:
+    """Leave nothing behind when the kernel ends."""
+    global _server
+    for cluster in list(_running.values()):
+        cluster.close()
+    if _server is not None:
+        _server.stop()
+        _server = None
+    shared_loop().close()
+
+
+atexit.register(_close_all)
