@@ -1,0 +1,137 @@
+"""What the documents say of the code is what the code says of itself."""
+
+import importlib
+import importlib.util
+import re
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from pages import PAGES, ROOT, block, name_of, read, section, table
+
+from wsgateway import lab
+from wsgateway.config import Config, env_name
+from wsgateway.errors import CloseCode, ErrorCode
+from wsgateway.protocol import MAX_FRAME_BYTES, Status
+
+README = ROOT / "README.md"
+PROTOCOL = ROOT / "docs" / "protocol.md"
+DESIGN = ROOT / "docs" / "design.md"
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+def commands(page: Path) -> list[str]:
+    """Return the shell commands of a page: in code spans, and in code blocks for a shell."""
+    parsed = read(page)
+    lines = list(parsed.spans)
+    for language, text in parsed.fences:
+        if language == "sh":
+            lines += text.splitlines()
+        elif language == "console":
+            lines += [line[2:] for line in text.splitlines() if line.startswith("$ ")]
+    return [line.partition(" #")[0].strip() for line in lines]
+
+
+def first_spans(rows: list[list[str]]) -> list[str]:
+    return [re.findall(r"`([^`]+)`", row[0])[0] for row in rows]
+
+
+def test_statuses_are_worded_the_same_everywhere() -> None:
+    assert block(README, "statuses") == block(PROTOCOL, "statuses")
+    assert first_spans(table(PROTOCOL, "statuses")) == [status.value for status in Status]
+
+
+def test_error_codes_are_those_of_the_code() -> None:
+    assert first_spans(section(PROTOCOL, "Error codes")) == [code.value for code in ErrorCode]
+
+
+def test_close_codes_are_those_of_the_code() -> None:
+    codes = first_spans(section(PROTOCOL, "Close codes"))
+    assert codes == [str(code.value) for code in CloseCode]
+    assert str(MAX_FRAME_BYTES) in PROTOCOL.read_text("utf-8")
+
+
+def test_bad_input_answers_are_codes_that_exist() -> None:
+    known = {f"error {code}" for code in ErrorCode} | {f"close {code.value}" for code in CloseCode}
+    rows = table(PROTOCOL, "bad-input")
+    assert {row[2].strip("`") for row in rows} <= known
+    names = first_spans(rows)
+    assert len(set(names)) == len(names)
+
+
+def test_settings_are_those_of_the_code() -> None:
+    defaults = Config(gateway_id="g1")
+    rows = {row[0].strip("`"): row for row in table(README, "settings")}
+    assert len(rows) == len(fields(Config))
+    for one in fields(Config):
+        flag = "--id" if one.name == "gateway_id" else f"--{one.name.replace('_', '-')}"
+        assert rows[flag][1].strip("`") == env_name(one.name)
+        default = getattr(defaults, one.name)
+        if isinstance(default, int | float):
+            assert float(rows[flag][2].strip("`")) == default, flag
+        elif one.name != "gateway_id":
+            assert rows[flag][2].strip("`") == (default or ""), flag
+
+
+@every_page
+def test_every_python_command_exists_and_understands_its_flags(page: Path) -> None:
+    for command in commands(page):
+        match = re.fullmatch(r"(?:\S*/)?python3? -m (wsgateway[\w.]*) ?(.*)", command)
+        if match is None:
+            continue
+        name, arguments = match.groups()
+        spec = importlib.util.find_spec(name)
+        assert spec is not None, command
+        is_package = spec.submodule_search_locations is not None
+        module = importlib.import_module(f"{name}.__main__" if is_package else name)
+        if hasattr(module, "parser") and arguments:
+            module.parser().parse_args(shlex.split(arguments))
+
+
+@every_page
+def test_every_make_target_exists(page: Path) -> None:
+    known = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = [match[1] for c in commands(page) if (match := re.match(r"make ([a-z]+)\b", c))]
+    assert set(named) <= known
+    assert {"lab", "test"} <= set(named) or page != README
+
+
+def test_every_make_target_has_its_line_of_help() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    phony = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()
+    for target in phony:
+        assert re.search(rf"^{target}:.* ## .+ / .*[\u4e00-\u9fff]", makefile, re.MULTILINE), target
+
+
+@every_page
+def test_every_name_of_the_code_exists(page: Path) -> None:
+    environment = {env_name(one.name) for one in fields(Config)} | {"WSGATEWAY_TIME_SCALE"}
+    settings = {one.name for one in fields(Config)}
+    for span in read(page).spans:
+        if re.fullmatch(r"(?:wsgateway|tests|notebooks|docs)/[\w./-]*", span):
+            assert (ROOT / span).exists(), span
+        elif re.fullmatch(r"[\w]+\.(?:py|lua)", span):
+            assert list((ROOT / "wsgateway").rglob(span)), span
+        elif span.startswith("WSGATEWAY_"):
+            assert span in environment, span
+        elif re.fullmatch(r"[a-z]+(?:_[a-z]+)*_s", span):
+            assert span in settings, span
+        elif match := re.match(r"lab\.(\w+)\(", span):
+            assert hasattr(lab, match[1]), span
+
+
+def test_the_component_table_names_every_module() -> None:
+    modules = " ".join(row[1] for row in section(DESIGN, "Components"))
+    named = re.findall(r"`(wsgateway/[\w/.]+)`", modules)
+    folders = tuple(name for name in named if name.endswith("/"))
+    for path in (ROOT / "wsgateway").rglob("*.py"):
+        name = path.relative_to(ROOT).as_posix()
+        assert name in named or name.startswith(folders) or path.name == "__init__.py", name
+
+
+def test_the_readme_lists_every_lesson() -> None:
+    lessons = {f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    linked = set(re.findall(r"\]\((notebooks/[^)]+)\)", README.read_text("utf-8")))
+    assert linked == lessons
