@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from raw import until
 from redis.asyncio import Redis
-from users import Cluster, User
+from users import Cluster, DeafUser, User
 
 from wsgateway.brokers import RedisServer
 from wsgateway.process import GatewayProcess
@@ -235,3 +235,17 @@ async def test_what_a_replaced_connection_left_unwritten_follows_the_user(
             assert numbers == list(range(numbers[0], n + 1))
             assert len(numbers) >= 20
         first.vanish()
+
+
+@pytest.mark.parametrize("outbox_bytes", [1 << 20, 64 << 20], ids=["overflows", "stalls"])
+async def test_a_deaf_client_is_dropped_for_good(cluster: Cluster, outbox_bytes: int) -> None:
+    """It does not even read the close frame, so only dropping its socket ends it."""
+    (g1,) = await cluster.start("g1", outbox_bytes=outbox_bytes, stall_s=0.5, close_timeout_s=0.2)
+    async with User(g1.url, "alice") as alice, DeafUser(g1.url, "deaf"):
+        for n in range(150):  # more than the sockets between them can hold
+            await alice.message("deaf", "x" * 60_000, id=f"m{n}")
+        await until(lambda: g1.stats()["connections"] == 1)
+        assert g1.stats()["closed"] == {"4004": 1}
+        await until(lambda: alice.ack_count == 150)
+        assert {"delivered"} < set(alice.acks.values())
+        assert await alice.ask("deaf", "hi", "last") == "offline"

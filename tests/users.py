@@ -1,9 +1,12 @@
 """Users on raw sockets who remember all they hear, and the settings of gateways for them."""
 
 import asyncio
+import base64
 import json
+import socket
 from collections import Counter
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from raw import until
 from websockets.asyncio.client import ClientConnection, connect
@@ -88,6 +91,35 @@ class User:
             self.errors.append(frame)
         else:
             self.pongs += frame["type"] == "pong"
+
+
+class DeafUser:
+    """A registered user on a bare TCP socket who reads nothing more, and never closes."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+
+    async def __aenter__(self) -> Self:
+        address = urlsplit(self._url)
+        self._tcp = socket.create_connection((address.hostname, address.port))
+        self._tcp.setblocking(False)
+        key = "Sec-WebSocket-Key: " + base64.b64encode(bytes(16)).decode()
+        await self._ask(
+            f"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"{key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        frame = json.dumps({"type": "register", "userId": self._name}).encode()
+        await self._ask(bytes([0x81, 0x80 | len(frame), 0, 0, 0, 0]) + frame)  # mask of zeros
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._tcp.close()
+
+    async def _ask(self, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(self._tcp, data)
+        assert await loop.sock_recv(self._tcp, 4096)
 
 
 class Cluster:

@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -62,7 +63,7 @@ class Connection:
         self.user: str | None = None
         self.epoch = 0
         self.deadline: asyncio.TimerHandle | None = None
-        self.refreshing = False
+        self.refreshing: asyncio.Future[Any] | None = None
         self.last_refresh_s = 0.0
         self._ws = ws
         self._loop = asyncio.get_running_loop()
@@ -81,6 +82,7 @@ class Connection:
         # Why: a client that never waits for its acks is paused here, by TCP, and nobody else.
         # 原因：从不等确认的客户端会在这里被 TCP 反压住，别人不受影响。
         self.window = asyncio.Semaphore(window)
+        self._window = window
 
     @property
     def open(self) -> bool:
@@ -138,7 +140,8 @@ class Connection:
                     self.close(CloseCode.BINARY, "text frames only")
                     break
                 self.last_seen_s = self._loop.time()
-                await receive(self, data)
+                if self._closing is None:  # else the client sends it again, elsewhere
+                    await receive(self, data)
         except ConnectionClosed:
             pass  # the normal end of a client that vanishes; the close code tells which
         finally:
@@ -171,8 +174,27 @@ class Connection:
         if flush:
             with suppress(TimeoutError):  # a reader that slow misses the rest
                 async with asyncio.timeout(self._close_timeout_s):
+                    await self._answered()
                     await self._flushed.wait()
-        await self._ws.close(code, reason)
+        # Why: a close frame queues behind what a deaf client does not read, and `close` waits
+        # for that with no bound of its own.
+        # 原因：关闭帧排在对端不读的数据后面，而 close 对此的等待没有上限。
+        try:
+            async with asyncio.timeout(self._close_timeout_s):
+                await self._ws.close(code, reason)
+        except TimeoutError:
+            self.abort()
+
+    async def _answered(self) -> None:
+        """Wait until each message of this client has been settled; meanwhile take no more."""
+        taken = 0
+        try:
+            while taken < self._window:
+                await self.window.acquire()
+                taken += 1
+        finally:
+            for _ in range(taken):
+                self.window.release()
 
     async def _write(self) -> None:
         """Empty the outbox, one frame at a time, at the pace of the reader."""

@@ -100,19 +100,20 @@ class Sessions:
             await asyncio.sleep(min(0.05, self._config.drain_s / 3 / len(groups)))
 
     async def announce(self) -> None:
-        """Write the presence of every local user again."""
+        """Write the presence of every local user again.
+
+        Raises:
+            WsGatewayError: Redis did not take them all; ask again.
+        """
         users = list(self._hub)
         for start in range(0, len(users), _ANNOUNCE_AT_ONCE):
-            chunk = users[start : start + _ANNOUNCE_AT_ONCE]
-            for user, connection in chunk:
-                if self._hub.user_of(connection) == user:  # or it would outlive its cleanup
-                    self._refresh(connection, user)
-            # The lookup queues behind the refreshes: its answer says they are done.
-            try:
-                await self._presence.lookup(chunk[-1][0])
-            except WsGatewayError as error:
-                log.warning("users not announced, their pings will: %s", error)
-                return
+            refreshing = [
+                self._refresh(connection, user)
+                for user, connection in users[start : start + _ANNOUNCE_AT_ONCE]
+                if self._hub.user_of(connection) == user  # or it would outlive its cleanup
+            ]
+            for one in refreshing:
+                await one
         log.info("announced %d users again", len(users))
 
     async def sweep(self) -> None:
@@ -148,7 +149,7 @@ class Sessions:
                 raise FrameError(ErrorCode.NOT_REGISTERED, "register first", frame.id)
             elif isinstance(frame, Ping):
                 connection.send(protocol.PONG)
-                self._refresh(connection, user)
+                self._keep_alive(connection, user)
             else:
                 await self._message(connection, user, frame)
         except FrameError as error:
@@ -163,7 +164,8 @@ class Sessions:
                 user, self._config.gateway_id, connection.conn_id
             )
         except WsGatewayError as error:
-            raise FrameError(ErrorCode.UNAVAILABLE, str(error), frame.id) from None
+            log.warning("a user could not be registered: %s", error)
+            raise FrameError(ErrorCode.UNAVAILABLE, "try again in a moment", frame.id) from None
         # Why: no await from here to `bind`. A lookup queued behind this register resolves after
         # it, so whoever was told "bob is on this gateway" finds him in the hub.
         # 原因：从这里到 bind 之间没有 await。排在本次注册之后的查询也在它之后返回，
@@ -204,30 +206,38 @@ class Sessions:
         if heartbeat.refresh_due(
             connection.last_refresh_s, connection.last_seen_s, self._config.ping_s
         ):
-            self._refresh(connection, user)
+            self._keep_alive(connection, user)
 
-    def _refresh(self, connection: Connection, user: str) -> None:
-        """Extend presence; at most one refresh of a connection is in flight."""
-        if connection.refreshing:
-            return
-        try:
-            refreshing = self._presence.refresh(
-                user, self._config.gateway_id, connection.conn_id, connection.epoch
-            )
-        except WsGatewayError as error:
-            log.warning("presence not refreshed: %s", error)
-            return
-        connection.refreshing = True
+    def _refresh(self, connection: Connection, user: str) -> "asyncio.Future[Refresh]":
+        """Extend presence; at most one refresh of a connection is in flight.
+
+        Raises:
+            Overloaded: too many operations wait for Redis.
+        """
+        if connection.refreshing is not None:
+            return connection.refreshing
+        refreshing = self._presence.refresh(
+            user, self._config.gateway_id, connection.conn_id, connection.epoch
+        )
+        connection.refreshing = refreshing
         connection.last_refresh_s = connection.last_seen_s
 
         def refreshed(result: "asyncio.Future[Refresh]") -> None:
-            connection.refreshing = False
+            connection.refreshing = None
             if result.cancelled() or result.exception() is not None:
                 log.debug("presence not refreshed; the next ping tries again")
             elif result.result() is Refresh.SUPERSEDED:
                 self.replaced(user, connection.conn_id)
 
         refreshing.add_done_callback(refreshed)
+        return refreshing
+
+    def _keep_alive(self, connection: Connection, user: str) -> None:
+        """Refresh presence if Redis can keep up; the next ping tries again."""
+        try:
+            self._refresh(connection, user)
+        except WsGatewayError as error:
+            log.warning("presence not refreshed: %s", error)
 
     async def _unregister(self, user: str, conn_id: str) -> None:
         try:

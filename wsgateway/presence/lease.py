@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from wsgateway.batch import Batcher
-from wsgateway.errors import GatewayIdTaken, LeaseLost, RedisUnavailable
+from wsgateway.errors import GatewayIdTaken, LeaseLost, RedisUnavailable, WsGatewayError
 from wsgateway.redis_link import Call, Pipeline, Script, connect
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ class Lease:
         key_prefix: put before the key.
         timeout_s: bound on a reply, seconds.
         on_forgotten: awaited when Redis had forgotten the lease: it came back empty, so
-            everything else this gateway wrote is gone too.
+            everything else this gateway wrote is gone too. Awaited again if it raises a
+            `WsGatewayError`.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Lease:
         Raises:
             LeaseLost: another gateway holds the id now; this one must stop.
         """
+        forgotten = False
         while True:
             await asyncio.sleep(self._ttl_s / 3)
             try:
@@ -109,9 +111,22 @@ class Lease:
                 raise LeaseLost(
                     f"gateway id {self._gateway_id!r} was taken over by {reply[2].decode()}"
                 )
-            if reply[0] == b"taken":
+            forgotten = forgotten or reply[0] == b"taken"
+            if forgotten:
                 log.warning("Redis forgot this gateway: announcing its users again")
-                await self._on_forgotten()
+                forgotten = not await self._announced()
+
+    async def _announced(self) -> bool:
+        # Why: the first command after a restart may still go to the old, dead connection. The
+        # next renewal tries again, or users would stay unreachable until their next ping.
+        # 原因：重启后的第一条命令可能还走已断开的旧连接。下次续租时重试，
+        # 否则用户要等到下一次 ping 才能重新被找到。
+        try:
+            await self._on_forgotten()
+        except WsGatewayError as error:
+            log.warning("not announced, trying again: %s", error)
+            return False
+        return True
 
     async def aclose(self) -> None:
         """Release the lease if it is ours. Safe to call twice."""
