@@ -14,6 +14,7 @@ from wsgateway.brokers import RedisServer
 from wsgateway.config import Config
 from wsgateway.errors import CloseCode, RedisUnavailable
 from wsgateway.gateway import Gateway
+from wsgateway.presence.base import Refresh
 
 GOOD = (
     b'{"kind":"message","to":"alice","from":"bob","origin":"g2",'
