@@ -99,6 +99,11 @@ class Client:
         registered = self._link.registered
         return registered.conn_id if registered else None
 
+    @property
+    def waiting(self) -> int:
+        """Messages that have arrived and were not taken yet."""
+        return len(self._inbox)
+
     def new_id(self) -> str:
         """Return a message id that this user has not used before."""
         return f"{self._id_prefix}-{next(self._id_numbers)}"

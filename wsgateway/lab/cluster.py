@@ -125,6 +125,14 @@ class Cluster:
         running = _latencies_ms(sender.client, receiver.client, count)
         return shared_loop().run(running, timeout_s=60.0)
 
+    def forget_route(self, gateway_id: str, user: str) -> None:
+        """Make an in-kernel gateway ask presence again before its next message to `user`."""
+        shared_loop().run(self._forget_route(self.gateways[gateway_id], user))
+
+    def waiting(self, user: User) -> int:
+        """Return how many messages have reached `user` and were not received yet."""
+        return user.client.waiting
+
     def url(self, gateway_id: str) -> str:
         """Return a gateway's WebSocket address."""
         running: Gateway | GatewayProcess
@@ -152,6 +160,9 @@ class Cluster:
     async def _connect(self, name: str, gateway_ids: Sequence[str]) -> User:
         client = Client(name, [self.url(gateway_id) for gateway_id in gateway_ids])
         return User(await self._stack.enter_async_context(client))
+
+    async def _forget_route(self, gateway: Gateway, user: str) -> None:
+        gateway.sessions.delivery.lanes.moved(user)
 
     async def _command(self, command: str, key: str, *arguments: str) -> Any:
         redis: Any = self._redis  # its execute_command has no types

@@ -14,6 +14,8 @@ from nbclient import NotebookClient
 
 from wsgateway.brokers import RedisServer
 
+_nbformat: Any = nbformat  # its functions have no types
+
 NOTEBOOKS = Path("notebooks")
 _CELL_TIMEOUT_S = 120
 _RECORDED = ("websockets", "redis", "msgspec", "matplotlib", "jupyterlab")
@@ -29,7 +31,7 @@ def refresh(path: Path, broker: str) -> None:
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed; the file is left as it was.
     """
-    notebook: Any = nbformat.read(path, as_version=4)
+    notebook: Any = _nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
         timeout=_CELL_TIMEOUT_S,
@@ -48,7 +50,7 @@ def refresh(path: Path, broker: str) -> None:
             **{name: version(name) for name in _RECORDED},
         },
     }
-    nbformat.write(notebook, path)
+    _nbformat.write(notebook, path)
 
 
 def main() -> int:

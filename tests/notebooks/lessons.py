@@ -1,0 +1,42 @@
+"""Reading lessons: their cells, languages and exercises."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+ROOT = Path(__file__).parents[2]
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def cells(path: Path, kind: str) -> list[Any]:
+    """Return the cells of one kind, in order."""
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+
+
+def part(source: str, lang: str) -> str:
+    """Return what a Markdown cell says in one language."""
+    found = re.findall(rf'<div lang="{lang}">\n\n(.*?)\n\n</div>', source, re.DOTALL)
+    assert len(found) == 1, f"one {lang} part expected, {len(found)} found in: {source[:60]}"
+    return str(found[0])
+
+
+def role(path: Path, name: str) -> str:
+    """Return the source of the code cell with this role ("stub 1.1", "check 1.1", ...)."""
+    (source,) = (
+        cell.source
+        for cell in cells(path, "code")
+        if cell.metadata.get("wsgateway", {}).get("role") == name
+    )
+    return str(source)
+
+
+def glossary() -> dict[str, str]:
+    """Return English term -> Chinese term, as `docs/glossary.md` fixes them."""
+    terms = {}
+    for line in (ROOT / "docs" / "glossary.md").read_text("utf-8").splitlines():
+        row = re.fullmatch(r"\| ([^|]+?) \| ([^|]+?) \| [^|]+ \|", line)
+        if row and row[1] != "English":
+            terms[re.sub(r" \(.*\)", "", row[1])] = row[2]
+    return terms

@@ -1,0 +1,59 @@
+"""What the notebook files hold: complete, clean, small, and comparable by nbval."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from lessons import LESSONS, cells
+
+every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+@every_lesson
+def test_every_code_cell_was_executed_in_order(path: Path) -> None:
+    # nbval compares nothing in a cell whose execution_count is null.
+    counts = [cell.execution_count for cell in cells(path, "code")]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@every_lesson
+def test_no_stderr_and_no_errors(path: Path) -> None:
+    for cell in cells(path, "code"):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", cell.source
+
+
+@every_lesson
+def test_small_and_without_paths_of_a_machine(path: Path) -> None:
+    stored = path.read_text("utf-8")
+    assert len(stored) < 1_000_000
+    without_images = re.sub(r'"image/png": "[^"]*"', "", stored)
+    assert not re.search(r"/(?:home|Users|root|work|tmp)/", without_images)
+
+
+@every_lesson
+def test_records_what_it_ran_on(path: Path) -> None:
+    recorded = json.loads(path.read_text("utf-8"))["metadata"]["wsgateway"]
+    assert recorded["broker"].split()[0] in ("Valkey", "Redis")
+    assert recorded["python"]
+
+
+@every_lesson
+def test_few_outputs_are_left_uncompared(path: Path) -> None:
+    code = cells(path, "code")
+    ignored = [c for c in code if "nbval-ignore-output" in c.metadata.get("tags", [])]
+    assert len(ignored) <= len(code) / 5
+
+
+@every_lesson
+def test_the_last_cell_cleans_up(path: Path) -> None:
+    assert ".close()" in cells(path, "code")[-1].source
+
+
+@every_lesson
+def test_solutions_are_folded(path: Path) -> None:
+    for cell in cells(path, "code"):
+        if cell.metadata.get("wsgateway", {}).get("role", "").startswith("solution"):
+            assert cell.metadata["jupyter"]["source_hidden"] is True
