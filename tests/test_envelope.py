@@ -16,7 +16,9 @@ FRAME = msgspec.Raw(protocol.encode(Delivery("alice", "line one\nline two\r\n", 
 
 ENVELOPES = [
     Carried("bob", "alice", "g1", FRAME),
-    Carried("bob", "alice", "g1", FRAME, path=["g2", "g3"], id="m1", trace=[Hop("g1", "received", 1)]),
+    Carried(
+        "bob", "alice", "g1", FRAME, path=["g2", "g3"], id="m1", trace=[Hop("g1", "received", 1)]
+    ),
     Replaced("bob", "g1-x-1"),
     Moved("bob"),
     Fence("bob", "g1", "g1", 3),

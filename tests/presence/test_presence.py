@@ -136,15 +136,9 @@ async def test_scripts_forgotten_by_redis_are_loaded_again_and_order_holds(
 ) -> None:
     await presence.register("bob", "g1", "c1")
     redis.script_flush()
-    registering = presence.register("bob", "g2", "c2")
-    await asyncio.sleep(0)  # that one is in flight alone; the rest is one batch
-    redis.script_flush()
-    removing, looking = presence.unregister("bob", "c2"), presence.lookup("bob")
-    registration = await registering
-    assert registration.displaced is not None
-    assert registration.displaced.conn_id == "c1"
+    removing, looking = presence.unregister("bob", "c1"), presence.lookup("bob")
     assert await removing is True
-    assert await looking is None
+    assert await looking is None, "answered again, behind the script"
 
 
 async def test_after_a_flush_a_refresh_does_not_slip_behind_the_cleanup_it_preceded(
