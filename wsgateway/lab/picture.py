@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import zhplot
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
+from wsgateway.errors import WsGatewayError
 from wsgateway.lab.language import text
 
 # Okabe and Ito's palette: told apart with any kind of colour vision, and in grey by lightness.
@@ -25,10 +26,8 @@ _CJK = "Noto Sans SC"
 
 
 def _style() -> dict[str, Any]:
-    fonts = Path(zhplot.__file__).parent / "fonts"
     if _CJK not in font_manager.fontManager.get_font_names():
-        for path in sorted(fonts.glob("*.ttf")):
-            font_manager.fontManager.addfont(path)
+        _add_font()
     return {
         # Why: the font is named here and not set for the whole kernel: the learner's own plots
         # keep the learner's own style.
@@ -48,6 +47,16 @@ def _style() -> dict[str, Any]:
         "legend.frameon": False,
         "figure.facecolor": "white",
     }
+
+
+def _add_font() -> None:
+    # Why: found and not imported: importing zhplot sets the font of the whole kernel.
+    # 原因：只定位、不导入：一导入 zhplot 就会改掉整个内核的字体。
+    package = find_spec("zhplot")
+    if package is None or package.origin is None:
+        raise WsGatewayError("plots need the zhplot package: pip install 'wsgateway[lab]'")
+    for path in sorted((Path(package.origin).parent / "fonts").glob("*.ttf")):
+        font_manager.fontManager.addfont(path)
 
 
 class Picture:

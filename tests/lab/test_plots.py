@@ -1,0 +1,109 @@
+"""Plots: both languages drawn without boxes, true titles, a sentence for who cannot see."""
+
+import io
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+
+import matplotlib as mpl
+import pytest
+from matplotlib import image
+from matplotlib.text import Text
+
+from wsgateway.lab import plots
+from wsgateway.lab.language import language
+from wsgateway.lab.picture import Picture, canvas
+from wsgateway.protocol import Hop
+
+CROSSED = [
+    Hop("g1", "received", 1_000),
+    Hop("g1", "resolved", 1_200),
+    Hop("g2", "arrived", 1_950),
+    Hop("g2", "outbox", 2_000),
+]
+FORWARDED = [
+    *CROSSED[:3],
+    Hop("g2", "resolved", 2_100),
+    Hop("g3", "arrived", 2_500),
+    Hop("g3", "outbox", 2_510),
+]
+SAMPLES = {("near", "近"): [1.0, 2.0, 3.0], ("far", "远"): [2.0, 5.0, 90.0]}
+
+ALL: dict[str, Callable[[], Picture]] = {
+    "crossed": lambda: plots.waterfall(CROSSED),
+    "forwarded": lambda: plots.waterfall(FORWARDED),
+    "same gateway": lambda: plots.waterfall([CROSSED[0], Hop("g1", "outbox", 1_010)]),
+    "no time at all": lambda: plots.waterfall([CROSSED[0], Hop("g1", "outbox", 1_000)]),
+    "ecdf": lambda: plots.ecdf(SAMPLES),
+    "journey": plots.journey,
+}
+
+
+@pytest.fixture(params=["en", "zh", "both"])
+def chosen(request: pytest.FixtureRequest) -> Iterator[str]:
+    language(request.param)
+    yield request.param
+    language("both")
+
+
+@pytest.fixture
+def titles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every text that is set while plotting."""
+    seen: list[str] = []
+    original = Text.set_text
+
+    def set_text(self: Text, s: object) -> None:
+        seen.append(str(s))
+        original(self, s)
+
+    monkeypatch.setattr(Text, "set_text", set_text)
+    return seen
+
+
+@pytest.mark.parametrize("draw", ALL.values(), ids=ALL)
+def test_drawn_without_a_missing_glyph_or_any_warning(
+    draw: Callable[[], Picture], chosen: str
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # "Glyph 20301 missing from font(s)" is a warning
+        drawn = draw()
+    assert image.imread(io.BytesIO(drawn.png)).shape[1] >= 1_400  # sharp on a projector
+    assert drawn.alt[0].isascii() == (chosen != "zh")
+
+
+def test_the_guard_for_glyphs_can_fail() -> None:
+    with pytest.warns(UserWarning, match="Glyph"), canvas("", "") as made:
+        made.figure.suptitle("\U0001f9ff")
+
+
+@pytest.mark.parametrize("draw", ALL.values(), ids=ALL)
+def test_what_nbval_compares_is_the_same_for_other_data(draw: Callable[[], Picture]) -> None:
+    first, again = draw(), draw()
+    data, metadata = first._repr_mimebundle_()
+    assert data["text/plain"] == repr(again) == metadata["image/png"]["alt"]
+    assert data["image/png"].startswith(b"\x89PNG")
+
+
+def test_waterfall_names_the_longest_step(titles: list[str]) -> None:
+    plots.waterfall(CROSSED)
+    assert any("75% of the way: through Redis" in title for title in titles)
+
+
+def test_ecdf_states_the_ratio_of_the_medians(titles: list[str]) -> None:
+    plots.ecdf(SAMPLES)
+    assert any("2.5 times the median: far" in title for title in titles)
+
+
+def test_the_learners_own_style_is_left_alone() -> None:
+    before = dict(mpl.rcParams)
+    plots.journey()
+    assert dict(mpl.rcParams) == before
+
+
+def test_importing_the_lab_leaves_the_style_alone() -> None:
+    code = (
+        "import matplotlib as m; before = dict(m.rcParams); import wsgateway.lab; "
+        "assert dict(m.rcParams) == before, 'changed'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
