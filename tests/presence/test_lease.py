@@ -176,3 +176,21 @@ async def test_an_unreachable_redis_at_the_start(make: Make) -> None:
         url = server.url
     with pytest.raises(RedisUnavailable):
         await make(url=url).acquire("host-a")
+
+
+async def test_what_could_not_be_announced_is_announced_again(make: Make, redis: Redis) -> None:
+    attempts = asyncio.Semaphore(0)
+
+    async def announce() -> None:
+        attempts.release()
+        raise RedisUnavailable("not yet")
+
+    lease = make(on_forgotten=announce)
+    await lease.acquire("host-a")
+    keeping = asyncio.create_task(lease.keep())
+    redis.delete(lease._key)
+    async with asyncio.timeout(30):
+        for _ in range(2):
+            await attempts.acquire()
+    assert not keeping.done()
+    await stop(keeping)
