@@ -59,8 +59,7 @@ class Client:
         self._options = options
         self._on_event = on_event
         rng = rng or random.Random()
-        urls = [gateways] if isinstance(gateways, str) else gateways
-        rotation = Rotation(urls, options, rng)
+        rotation = Rotation([gateways] if isinstance(gateways, str) else gateways, options, rng)
         self._pending = Pending(options, rng, lambda: self._link.wake())
         self._inbox = Inbox(options.inbox, lambda: len(self._pending) > 0)
         intake = Intake(user, self._pending, self._inbox, self._emit)
