@@ -86,8 +86,16 @@ class GatewayProcess:
             except TimeoutError:
                 pass  # `close` kills it
             finally:
-                self._child.close()
-                self._child = None
+                self.close()
+        self.close()
+
+    def close(self) -> None:
+        """Kill it if it still runs, and remove its files. Needs neither loop nor thread."""
+        # Why: at interpreter exit no thread can start any more, so nobody can wait for a drain.
+        # 原因：解释器退出时已不能再开线程，没人能等它排空。
+        if self._child is not None:
+            self._child.close()
+            self._child = None
         if self._directory is not None:
             self._directory.cleanup()
             self._directory = None

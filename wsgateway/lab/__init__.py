@@ -8,6 +8,7 @@ from wsgateway.lab import checks, plots
 from wsgateway.lab.checks import TODO
 from wsgateway.lab.cluster import Cluster, User
 from wsgateway.lab.language import language, say
+from wsgateway.lab.logbook import log
 from wsgateway.lab.predict import predict
 
-__all__ = ["TODO", "Cluster", "User", "checks", "language", "plots", "predict", "say"]
+__all__ = ["TODO", "Cluster", "User", "checks", "language", "log", "plots", "predict", "say"]

@@ -15,6 +15,7 @@ from wsgateway.brokers import RedisServer, find_redis
 from wsgateway.client import Client, Message
 from wsgateway.config import Config
 from wsgateway.gateway import Gateway
+from wsgateway.lab import logbook
 from wsgateway.lab.language import say
 from wsgateway.lab.loop import shared_loop
 from wsgateway.process import GatewayProcess
@@ -96,6 +97,7 @@ class Cluster:
         if earlier is not None:
             earlier.close()
         _running[self.name] = self
+        logbook.keep()
         shared_loop().run(self._start(), timeout_s=60.0)
         names = ", ".join(self._ids)
         if self._as_processes:
@@ -205,6 +207,8 @@ def _close_all() -> None:
     """Leave nothing behind when the kernel ends."""
     global _server
     for cluster in list(_running.values()):
+        for process in cluster.processes.values():
+            process.close()
         cluster.close()
     if _server is not None:
         _server.stop()
