@@ -1,16 +1,17 @@
 """Clusters as lessons use them: started twice, killed, paused, left open, on a given server."""
 
 import os
+import signal
 import subprocess
 import sys
 
-import psutil
 import pytest
 import redis
 
 from wsgateway import lab
 from wsgateway.brokers import RedisServer
 from wsgateway.errors import WsGatewayError
+from wsgateway.lab.loop import shared_loop
 
 LEFT_OPEN = """
 import logging
@@ -67,12 +68,12 @@ def test_a_paused_process_still_counts_as_a_subscriber() -> None:
 
 def test_a_killed_process_is_gone() -> None:
     with lab.Cluster("p1", processes=True, name="killed") as cluster:
-        process = psutil.Process(cluster.processes["p1"].pid)
-        cluster.processes["p1"].kill()
-        process.wait(10)
-        cluster.processes["p1"].close()
+        process = cluster.processes["p1"]
+        process.kill()
+        assert shared_loop().run(process.wait()) == 128 + signal.SIGKILL
+        process.close()
         with pytest.raises(WsGatewayError, match="p1 does not run"):
-            cluster.processes["p1"].pause()
+            process.pause()
 
 
 def test_waiting_for_a_message_has_a_deadline() -> None:
@@ -96,7 +97,8 @@ def test_a_kernel_that_ends_leaves_nothing_and_says_nothing() -> None:
     assert ended.stderr == ""
     *_, logged, pid = ended.stdout.splitlines()
     assert logged.endswith("WARNING wsgateway.gateway: for the logbook")
-    assert not psutil.pid_exists(int(pid))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
 
 
 def test_a_given_server_is_shared_with_care(
