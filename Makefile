@@ -14,7 +14,7 @@ help: ## what there is / 有哪些目标
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 lab: $(VENV)/.lab ## open the lessons in JupyterLab / 在 JupyterLab 里打开课程
-	$(BIN)/jupyter lab notebooks/ $(as-root) $(ARGS)
+	$(BIN)/jupyter lab notebooks/ --LabApp.default_url=/lab/tree/$(first-lesson) $(as-root) $(ARGS)
 
 test: $(VENV)/.test ## run every test, notebooks too / 运行全部测试，包括笔记本
 	$(BIN)/pytest --nbval $(ARGS)
@@ -33,6 +33,8 @@ demo: $(VENV)/.lab ## three gateways, one killed, told step by step / 三个网�
 clean: ## remove .venv and caches / 删除 .venv 与各种缓存
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+first-lesson = $(notdir $(firstword $(sort $(wildcard notebooks/*.ipynb))))
 
 # Why: JupyterLab refuses to start as root unless told; in a container root is the only user.
 # 原因：JupyterLab 默认拒绝以 root 启动，而容器里往往只有 root。
