@@ -1,12 +1,18 @@
 """The state of one lane: where a recipient is, and what waits to go there. No I/O."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from wsgateway.envelope import Carried, Fence
 from wsgateway.protocol import Status
+
+# Why: one hop follows a user who just moved, the second a user who moved again meanwhile; more
+# would let two gateways that disagree pass a message back and forth.
+# 原因：第一跳追上刚迁移的用户，第二跳追上途中又迁移一次的用户；再多，
+# 两个看法不一致的网关就可能把一条消息来回踢。
+MAX_HOPS = 2
 
 
 class Step(Enum):
@@ -35,6 +41,15 @@ class Parcel:
     arrived: bool = False
     older: bool = False
     tries: int = 0
+
+    def may_leave(self, gateway_id: str) -> bool:
+        """Whether it may go on from `gateway_id`; if that is a hop, it is noted in the path."""
+        path = self.carried.path
+        if self.arrived and path[-1:] != [gateway_id]:
+            if len(path) >= MAX_HOPS:
+                return False
+            path.append(gateway_id)
+        return True
 
 
 @dataclass(slots=True, eq=False)
@@ -84,3 +99,54 @@ class Lane:
         parcel.tries += 1
         self.fresh_until_s = 0.0
         (self.older if parcel.older else self.waiting).appendleft(parcel)
+
+    def put_back_returned(self) -> int:
+        """Put back what found nobody, in order; return how many."""
+        count = len(self.returned)
+        while self.returned:
+            self.put_back(self.returned.pop())
+        return count
+
+    def settle_returned(self, status: Status) -> None:
+        """Give up on what found nobody."""
+        returned, self.returned = self.returned, []
+        for parcel in returned:
+            parcel.done(status)
+
+
+class LaneTable:
+    """All lanes by user and stream; beyond `max_lanes`, the longest idle one makes room."""
+
+    def __init__(self, max_lanes: int) -> None:
+        self._max_lanes = max_lanes
+        self._lanes: OrderedDict[tuple[str, str], Lane] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def get(self, user: str, stream: str) -> Lane | None:
+        """Return the lane, if there is one."""
+        return self._lanes.get((user, stream))
+
+    def make(self, carried: Carried | Fence) -> Lane:
+        """Return the lane `carried` belongs to, a new one if need be."""
+        key = carried.to, carried.stream
+        if key not in self._lanes:
+            if len(self._lanes) >= self._max_lanes:
+                idle = next((lane for lane in self._lanes.values() if lane.idle), None)
+                if idle is not None:
+                    self.drop(idle)
+            self._lanes[key] = Lane(*key)
+        self._lanes.move_to_end(key)
+        return self._lanes[key]
+
+    def drop(self, lane: Lane) -> None:
+        """Forget `lane`."""
+        if self.get(lane.user, lane.stream) is lane:
+            del self._lanes[lane.user, lane.stream]
+
+    def clear(self) -> list[Lane]:
+        """Forget all lanes and return them."""
+        lanes = list(self._lanes.values())
+        self._lanes.clear()
+        return lanes

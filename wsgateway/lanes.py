@@ -10,14 +10,13 @@ What is only passing through, forwarded for another gateway, has a lane of its o
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
 from wsgateway.envelope import Carried, Fence, encode
 from wsgateway.errors import Overloaded, WsGatewayError
 from wsgateway.fences import Fences
-from wsgateway.lane import Lane, Parcel, Step
+from wsgateway.lane import Lane, LaneTable, Parcel, Step
 from wsgateway.presence.base import Owner
 from wsgateway.protocol import Hop, Status
 from wsgateway.routers.base import Router
@@ -27,12 +26,6 @@ log = logging.getLogger(__name__)
 Lookup = Callable[[str], "asyncio.Future[Owner | None]"]
 MAX_LANES = 10_000
 MAX_WAITING = 20_000
-
-# Why: one hop follows a user who just moved, the second a user who moved again meanwhile; more
-# would let two gateways that disagree pass a message back and forth.
-# 原因：第一跳追上刚迁移的用户，第二跳追上途中又迁移一次的用户；再多，
-# 两个看法不一致的网关就可能把一条消息来回踢。
-MAX_HOPS = 2
 
 
 class Lanes:
@@ -66,16 +59,16 @@ class Lanes:
         self._stamp = stamp
         self._cache_s = cache_s
         self._fences = Fences(gateway_id, router, fence_s, self._open)
-        self._lanes: OrderedDict[tuple[str, str], Lane] = OrderedDict()
+        self._table = LaneTable(MAX_LANES)
         self._loop = asyncio.get_running_loop()
         self.waiting = 0
 
     def __len__(self) -> int:
-        return len(self._lanes)
+        return len(self._table)
 
     def holds(self, carried: Carried | Fence) -> bool:
         """Whether its stream has a lane: then even for a local user it must go through that."""
-        return (carried.to, carried.stream) in self._lanes
+        return self._table.get(carried.to, carried.stream) is not None
 
     def send(self, parcel: Parcel) -> None:
         """Put `parcel` at the end of its recipient's lane.
@@ -85,7 +78,7 @@ class Lanes:
         """
         if self.waiting >= MAX_WAITING:
             raise Overloaded("too many messages wait")
-        lane = self._lane(parcel.carried)
+        lane = self._table.make(parcel.carried)
         lane.waiting.append(parcel)
         self.waiting += 1
         self._pump(lane)
@@ -98,7 +91,7 @@ class Lanes:
         if isinstance(carried, Fence) and carried.origin == self._gateway_id:
             self._fences.answer(carried.token)
             return
-        lane = self._lane(carried)
+        lane = self._table.make(carried)
         parcel.older = True
         lane.older.append(parcel)
         self.waiting += 1
@@ -113,7 +106,7 @@ class Lanes:
         if isinstance(carried, Fence) and carried.origin == self._gateway_id:
             self._loop.call_soon(self._fences.answer, carried.token)
             return
-        lane = self._lane(carried)
+        lane = self._table.make(carried)
         parcel.older = True
         lane.older.appendleft(parcel)
         self.waiting += 1
@@ -121,7 +114,7 @@ class Lanes:
 
     def has_older(self, carried: Carried | Fence) -> bool:
         """Whether something older of its stream has yet to leave again."""
-        lane = self._lanes.get((carried.to, carried.stream))
+        lane = self._table.get(carried.to, carried.stream)
         return lane is not None and bool(lane.older)
 
     def moved(self, user: str) -> None:
@@ -130,7 +123,7 @@ class Lanes:
         # overtake itself; the gateway it comes from sends a fence, and then the way is open.
         # 原因：只改本网关发件人的通道。过路的消息要始终走同一条路，否则会自己超自己的车；
         # 等它来源的网关发来栅栏，这条路才重新选。
-        lane = self._lanes.get((user, self._gateway_id))
+        lane = self._table.get(user, self._gateway_id)
         if lane is not None:
             lane.fresh_until_s = 0.0
             lane.detour = True
@@ -142,28 +135,10 @@ class Lanes:
     def aclose(self) -> None:
         """Give up on all that waits: its fate is unknown."""
         self._fences.aclose()
-        for lane in list(self._lanes.values()):
+        for lane in self._table.clear():
             lane.step = Step.CLOSED
-            self._settle_returned(lane, Status.UNKNOWN)
+            lane.settle_returned(Status.UNKNOWN)
             self._finish_waiting(lane, Status.UNKNOWN)
-        self._lanes.clear()
-
-    def _lane(self, carried: Carried | Fence) -> Lane:
-        key = carried.to, carried.stream
-        lane = self._lanes.get(key)
-        if lane is None:
-            self._evict()
-            lane = self._lanes[key] = Lane(*key)
-        self._lanes.move_to_end(key)
-        return lane
-
-    def _evict(self) -> None:
-        if len(self._lanes) < MAX_LANES:
-            return
-        for key, lane in self._lanes.items():
-            if lane.idle:
-                del self._lanes[key]
-                return
 
     def _pump(self, lane: Lane) -> None:
         """Let out what may leave now, in order."""
@@ -178,20 +153,13 @@ class Lanes:
             else:
                 self._leave(lane, parcel, lane.route)
         if lane.idle and lane.route in (None, self._gateway_id):
-            self._drop(lane)  # nothing to remember: of local users the hub knows
-
-    def _drop(self, lane: Lane) -> None:
-        key = lane.user, lane.stream
-        if self._lanes.get(key) is lane:
-            del self._lanes[key]
+            self._table.drop(lane)  # nothing to remember: of local users the hub knows
 
     def _leave(self, lane: Lane, parcel: Parcel, route: str) -> None:
         carried = parcel.carried
-        if parcel.arrived and carried.path[-1:] != [self._gateway_id]:
-            if len(carried.path) >= MAX_HOPS:
-                parcel.done(Status.OFFLINE)
-                return
-            carried.path.append(self._gateway_id)
+        if not parcel.may_leave(self._gateway_id):
+            parcel.done(Status.OFFLINE)
+            return
         if isinstance(carried, Carried) and carried.trace is not None:
             carried.trace.append(self._stamp("resolved"))
         try:
@@ -214,14 +182,12 @@ class Lanes:
             lane.returned.append(parcel)
         else:
             if status is not Status.OFFLINE:  # it overtook them: too late to send them again
-                self._settle_returned(lane, Status.OFFLINE)
+                lane.settle_returned(Status.OFFLINE)
             parcel.done(status)
         if not lane.in_flight:
-            self.waiting += len(lane.returned)
-            while lane.returned:
-                lane.put_back(lane.returned.pop())
+            self.waiting += lane.put_back_returned()
         if isinstance(parcel.carried, Fence) and lane.idle:
-            self._drop(lane)  # all that came from that gateway has passed: the way is open
+            self._table.drop(lane)  # all that came from that gateway has passed: the way is open
         self._pump(lane)
 
     def _leave_local(self, lane: Lane, parcel: Parcel) -> None:
@@ -274,11 +240,6 @@ class Lanes:
         log.debug("presence of one user is unknown: %s", error)
         lane.step = Step.OPEN
         self._finish_waiting(lane, Status.UNKNOWN)
-
-    def _settle_returned(self, lane: Lane, status: Status) -> None:
-        returned, lane.returned = lane.returned, []
-        for parcel in returned:
-            parcel.done(status)
 
     def _finish_waiting(self, lane: Lane, status: Status) -> None:
         for queue in (lane.older, lane.waiting):
