@@ -1,6 +1,7 @@
 """English and Chinese say the same, as far as a machine can tell."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,16 @@ def test_bold_holds_no_chinese_punctuation(page: Path) -> None:
     # GitHub and Jupyter do not see the end of **粗体。** before a Chinese character.
     for bold in re.findall(r"\*\*(.+?)\*\*", page.read_text("utf-8")):
         assert not re.search(r"[\u3000-\u303f\uff00-\uffef]", bold), bold
+
+
+@every_page
+def test_no_line_ends_inside_a_chinese_sentence(page: Path) -> None:
+    # A line break is shown as a space, which Chinese does not have.
+    for prose in read(page).prose:
+        if prose.lang == "zh":
+            for line, after in pairwise(prose.text.splitlines()):
+                starts_anew = not after or re.match(r"\s*(?:[-*]|\d+\.) ", after)
+                assert not line or starts_anew, line
 
 
 def test_glossary_names_one_thing_once() -> None:
