@@ -117,6 +117,8 @@ class Gateway:
             asyncio.create_task(self.sessions.sweep(), name="sweep"),
             asyncio.create_task(self._keep_lease(), name="lease"),
         ]
+        for task in self._background:
+            task.add_done_callback(self._background_ended)
         log.info("gateway %s listens on %s", self.config.gateway_id, self.url)
 
     async def failed(self) -> None:
@@ -124,6 +126,7 @@ class Gateway:
 
         Raises:
             LeaseLost: another gateway has taken its id.
+            WsGatewayError: a background task died of a bug; the log has the traceback.
         """
         await self._failed.wait()
         assert self.failure is not None
@@ -195,9 +198,17 @@ class Gateway:
             # Why: two gateways with one id would both answer to it; the one that slept leaves.
             # 原因：两个网关共用一个 id 会同时应答；睡过头的那个必须退出。
             log.error("%s", error)
-            self.failure = error
-            self._failed.set()
+            self._fail(error)
             await self._drain()
+
+    def _background_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.error("the %s task died", task.get_name(), exc_info=task.exception())
+            self._fail(WsGatewayError(f"the {task.get_name()} task died: {task.exception()!r}"))
+
+    def _fail(self, error: WsGatewayError) -> None:
+        self.failure = error
+        self._failed.set()
 
     def _authority(self) -> str:
         host = "127.0.0.1" if self.config.host in ("", "0.0.0.0") else self.config.host
