@@ -57,18 +57,36 @@ class LoopThread:
             coroutine.close()
             raise RuntimeError("LoopThread.run would wait for itself: use await here")
         self.start()
-        assert self._loop is not None
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        loop = self._loop
+        assert loop is not None
+        outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+        task: asyncio.Task[None] | None = None
+
+        def begin() -> None:
+            nonlocal task
+            task = loop.create_task(_settle(coroutine, outcome))
+
+        def end() -> None:
+            if task is None:
+                coroutine.close()
+            else:
+                task.cancel()
+
         deadline = monotonic() + timeout_s
+        # Why: Ctrl-C may strike between any two lines, even before this thread has a reference
+        # to the task. `end` runs in the loop, after `begin`, so it always finds what to cancel.
+        # 原因：Ctrl-C 可能落在任意两行之间，甚至在本线程拿到任务引用之前。
+        # `end` 在事件循环里运行，排在 `begin` 之后，因此总能找到要取消的任务。
         try:
+            loop.call_soon_threadsafe(begin)
             # Why: on Windows a lock cannot be interrupted while waiting, so wait in short steps.
             # 原因：Windows 上等锁时收不到中断信号，所以每次只等一小段。
-            while not concurrent.futures.wait([future], timeout=_POLL_S).done:
+            while not concurrent.futures.wait([outcome], timeout=_POLL_S).done:
                 if monotonic() > deadline:
                     raise TimeoutError(f"no result within {timeout_s:g} s")
-            return future.result()
+            return outcome.result()
         finally:
-            future.cancel()
+            loop.call_soon_threadsafe(end)
 
     def close(self) -> None:
         """Cancel what still runs, stop the loop, end the thread. Closing twice is fine."""
@@ -92,6 +110,15 @@ class LoopThread:
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
+
+
+async def _settle(coroutine: Coroutine[Any, Any, T], outcome: concurrent.futures.Future[T]) -> None:
+    try:
+        outcome.set_result(await coroutine)
+    except BaseException as error:
+        outcome.set_exception(error)
+        if isinstance(error, asyncio.CancelledError):
+            raise
 
 
 _shared = LoopThread()
