@@ -52,6 +52,21 @@ def test_a_good_frame_is_what_it_says(text: str, frame: protocol.Frame) -> None:
     assert parse_frame(text) == frame
 
 
+@pytest.mark.parametrize("levels", [63, 64, 65, 2_000, 30_000])
+def test_how_deep_a_frame_may_nest_does_not_depend_on_python(levels: int) -> None:
+    nested = '{"type":"ping","x":' + "[" * (levels - 1) + "]" * (levels - 1) + "}"
+    if levels <= protocol.MAX_DEPTH:
+        assert parse_frame(nested) == Ping()
+    else:
+        assert refusal(nested).code is ErrorCode.BAD_FRAME
+
+
+@pytest.mark.parametrize("content", ["[" * 900, "}{" * 900, '"[' * 900, '\\"[' * 900])
+def test_brackets_in_a_text_are_not_nesting(content: str) -> None:
+    frame = {"type": "message", "to": "bob", "content": content, "x": [[]] * 900}
+    assert parse_frame(json.dumps(frame)) == Message("bob", content)
+
+
 @given(
     IDS,
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1),

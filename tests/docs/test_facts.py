@@ -13,7 +13,7 @@ from pages import PAGES, ROOT, block, name_of, read, section, table
 from wsgateway import lab
 from wsgateway.config import Config, env_name
 from wsgateway.errors import CloseCode, ErrorCode
-from wsgateway.protocol import MAX_FRAME_BYTES, Status
+from wsgateway.protocol import MAX_DEPTH, MAX_FRAME_BYTES, Status
 
 README = ROOT / "README.md"
 PROTOCOL = ROOT / "docs" / "protocol.md"
@@ -50,7 +50,12 @@ def test_error_codes_are_those_of_the_code() -> None:
 def test_close_codes_are_those_of_the_code() -> None:
     codes = first_spans(section(PROTOCOL, "Close codes"))
     assert codes == [str(code.value) for code in CloseCode]
-    assert str(MAX_FRAME_BYTES) in PROTOCOL.read_text("utf-8")
+
+
+def test_limits_of_a_frame_are_those_of_the_code() -> None:
+    text = PROTOCOL.read_text("utf-8")
+    assert f"at most {MAX_FRAME_BYTES} bytes and nests at most {MAX_DEPTH} levels deep" in text
+    assert f"over {MAX_FRAME_BYTES} bytes" in text
 
 
 def test_bad_input_answers_are_codes_that_exist() -> None:
