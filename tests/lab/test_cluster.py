@@ -36,7 +36,7 @@ def test_a_message_crosses(processes: bool, capsys: pytest.CaptureFixture[str]) 
         assert cluster.redis("HGET", "presence:bob", "gatewayId") == "g2"
         assert alice.send("nobody", "hi") == "offline"
     where = ("each a process", "各是独立进程") if processes else ("in this kernel", "都在本内核里")
-    ready = f"Ready: g1, g2, {where[0]}.\n就绪：g1, g2，{where[1]}。\n"
+    ready = f"Ready: g1, g2, {where[0]}.\n就绪：g1、g2，{where[1]}。\n"
     assert capsys.readouterr().out == ready  # the same each run: no port, no version
 
 

@@ -99,11 +99,11 @@ class Cluster:
         _running[self.name] = self
         logbook.keep()
         shared_loop().run(self._start(), timeout_s=60.0)
-        names = ", ".join(self._ids)
+        en, zh = ", ".join(self._ids), "、".join(self._ids)
         if self._as_processes:
-            say(f"Ready: {names}, each a process.", f"就绪：{names}，各是独立进程。")
+            say(f"Ready: {en}, each a process.", f"就绪：{zh}，各是独立进程。")
         else:
-            say(f"Ready: {names}, in this kernel.", f"就绪：{names}，都在本内核里。")
+            say(f"Ready: {en}, in this kernel.", f"就绪：{zh}，都在本内核里。")
 
     def close(self) -> None:
         """Close clients, gateways and processes. Closing twice is fine."""
@@ -126,10 +126,6 @@ class Cluster:
         """
         running = _latencies_ms(sender.client, receiver.client, count)
         return shared_loop().run(running, timeout_s=60.0)
-
-    def forget_route(self, gateway_id: str, user: str) -> None:
-        """Make an in-kernel gateway ask presence again before its next message to `user`."""
-        shared_loop().run(self._forget_route(self.gateways[gateway_id], user))
 
     def waiting(self, user: User) -> int:
         """Return how many messages have reached `user` and were not received yet."""
@@ -162,9 +158,6 @@ class Cluster:
     async def _connect(self, name: str, gateway_ids: Sequence[str]) -> User:
         client = Client(name, [self.url(gateway_id) for gateway_id in gateway_ids])
         return User(await self._stack.enter_async_context(client))
-
-    async def _forget_route(self, gateway: Gateway, user: str) -> None:
-        gateway.sessions.delivery.lanes.moved(user)
 
     async def _command(self, command: str, key: str, *arguments: str) -> Any:
         redis: Any = self._redis  # its execute_command has no types

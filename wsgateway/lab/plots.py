@@ -15,10 +15,10 @@ from wsgateway.protocol import Hop
 
 # What the gateway does between one hop and the next.
 _STEPS: Mapping[tuple[str, str], tuple[str, str]] = {
-    ("received", "resolved"): ("ask presence: where is bob?", "查在线状态：bob 在哪？"),
+    ("received", "resolved"): ("ask presence: which gateway?", "查在线状态：在哪个网关？"),
     ("resolved", "arrived"): ("through Redis", "经过 Redis"),
-    ("received", "outbox"): ("find bob's connection", "找到 bob 的连接"),
-    ("arrived", "outbox"): ("find bob's connection", "找到 bob 的连接"),
+    ("received", "outbox"): ("find the connection", "找到连接"),
+    ("arrived", "outbox"): ("find the connection", "找到连接"),
     ("arrived", "resolved"): ("not here: ask presence again", "不在这里：再查一次"),
 }
 
