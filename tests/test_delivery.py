@@ -172,3 +172,39 @@ async def test_a_presence_operation_that_fails_unexpectedly_is_an_answer_too(
             assert (await hear(bob))["code"] == "unavailable"
         await say(bob, type="register", userId="bob")
         assert (await hear(bob))["type"] == "register"
+
+
+async def test_a_repeat_is_answered_only_after_its_first_copy_was_written(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with session(gateway, "alice") as alice, session(gateway, "bob") as bob:
+        connection = gateway.hub.connection_of("bob")
+        assert connection is not None
+        may_write, write = asyncio.Event(), connection._ws.send
+
+        async def hold(*frame: Any, **options: Any) -> None:
+            await may_write.wait()
+            await write(*frame, **options)
+
+        monkeypatch.setattr(connection._ws, "send", hold)
+        for _ in range(2):
+            await say(alice, type="message", to="bob", content="one", id="m1")
+        await until(lambda: gateway.counts.duplicate == 1)
+        await say(alice, type="ping")
+        assert (await hear(alice))["type"] == "pong"  # no ack has come before it
+
+        may_write.set()
+        assert [(await hear(alice))["status"] for _ in range(2)] == ["delivered"] * 2
+        assert (await hear(bob))["content"] == "one"
+        assert gateway.stats()["messages"]["out"] == 1
+
+
+@pytest.mark.parametrize("status", ["offline", "unknown"])
+async def test_what_another_gateway_could_not_deliver_is_reported_as_it_ended(
+    gateway: Gateway, redis: Redis, key_prefix: str, status: str
+) -> None:
+    async with session(gateway, "alice") as alice:
+        report = b'{"kind":"undelivered","sender":"alice","to":"bob","id":"m1","status":"%s"}'
+        await redis.publish(f"{key_prefix}gateway:g1", report % status.encode())
+        refused = await hear(alice)
+        assert (refused["type"], refused["code"], refused["replyTo"]) == ("error", status, "m1")

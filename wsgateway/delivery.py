@@ -144,14 +144,18 @@ class Delivery:
         connection = self._hub.connection_of(carried.to)
         if connection is None or not connection.open:
             return False
-        if isinstance(carried, Fence):  # passes behind what the connection has yet to write
-            return connection.send(b"", partial(self._written, parcel))
+        # Why: an empty frame is a place in the outbox. A fence, or the answer to a repeat, is due
+        # once all before it is written: a repeat may overtake its own first copy otherwise, and
+        # its `delivered` would claim what has not happened yet.
+        # 原因：空帧在发件箱里只占一个位置。栅栏和对重复消息的答复，要等前面的都写出去才算数；
+        # 否则重复消息会跑到自己第一份的前面，`delivered` 就成了尚未发生的事。
+        if isinstance(carried, Fence):
+            return connection.send(b"", partial(self._passed, parcel))
         if carried.id is not None and not self._recent.add(
             (carried.sender, carried.to, carried.id), self._now_s()
         ):
             self._stats.duplicate += 1
-            parcel.done(Status.DELIVERED)
-            return True
+            return connection.send(b"", partial(self._passed, parcel))
         frame = bytes(carried.frame)
         if carried.trace is not None:
             frame = protocol.with_trace(frame, [*carried.trace, self.stamp("outbox")])
@@ -161,11 +165,13 @@ class Delivery:
         return False
 
     def _written(self, parcel: Parcel, fate: Status) -> None:
-        carried = parcel.carried
         if fate is Status.DELIVERED:
-            self._stats.messages_out += isinstance(carried, Carried)
-        elif isinstance(carried, Carried):
-            self._forget(carried)  # a retry must get through
+            self._stats.messages_out += 1
+        elif isinstance(parcel.carried, Carried):
+            self._forget(parcel.carried)  # a retry must get through
+        self._passed(parcel, fate)
+
+    def _passed(self, parcel: Parcel, fate: Status) -> None:
         if fate is Status.OFFLINE:
             self.lanes.hand_back(parcel)  # never written: the user may be elsewhere by now
         else:
@@ -205,7 +211,7 @@ class Delivery:
             self.tell(carried.origin, Moved(carried.to))
             return
         self._stats.undelivered += 1
-        report = Undelivered(carried.sender, carried.to, carried.id)
+        report = Undelivered(carried.sender, carried.to, carried.id, status)
         if carried.origin == self._gateway_id:
             self._report(report)
         else:
@@ -219,7 +225,7 @@ class Delivery:
     def _report(self, lost: Undelivered) -> None:
         connection = self._hub.connection_of(lost.sender)
         if connection is not None:
-            code, message = _FAILURES[Status.OFFLINE]
+            code, message = _FAILURES.get(lost.status, _FAILURES[Status.UNKNOWN])
             self.refuse(connection, FrameError(code, message, lost.id))
 
 

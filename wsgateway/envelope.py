@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from wsgateway.protocol import Hop
+from wsgateway.protocol import Hop, Status
 
 
 class Carried(
@@ -78,11 +78,12 @@ class Fenced(msgspec.Struct, tag_field="kind", tag="fenced", frozen=True):
 
 
 class Undelivered(msgspec.Struct, tag_field="kind", tag="undelivered", frozen=True):
-    """A routed message of `sender` found `to` nowhere; `id` if it had one."""
+    """A routed message of `sender` ended as `status`: offline or unknown; `id` if it had one."""
 
     sender: str
     to: str
     id: str | None = None
+    status: Status = Status.OFFLINE
 
 
 Envelope = Carried | Replaced | Moved | Fence | Fenced | Undelivered

@@ -1,12 +1,14 @@
 """The Redis router's own ways to fail, on a real server: each loss is one gap, counted once."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 from known_routers import redis_router
 from proxy import Proxy
 from raw import until
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from wsgateway.brokers import RedisServer
@@ -110,3 +112,20 @@ async def test_a_paused_gateway_still_counts_as_a_subscriber(
         await gateway.wait()
         while await router.route_to_gateway("g2", b"{}") is not Status.OFFLINE:
             pass  # Redis learns of the death when the kernel closes the socket
+
+
+async def test_a_gateway_that_slept_keeps_its_link_and_what_waited_in_it(
+    redis_server: RedisServer, key_prefix: str
+) -> None:
+    inbox: list[bytes] = []
+    router = RedisRouter(redis_server.url, "g1", canary_s=0.1, key_prefix=key_prefix, timeout_s=2.0)
+    await router.start(inbox.append)
+    try:
+        for nap in (b'{"nap":1}', b'{"nap":2}', b'{"nap":3}'):
+            with SyncRedis.from_url(redis_server.url) as other:
+                other.publish(f"{key_prefix}gateway:g1", nap)
+            time.sleep(1.0)  # noqa: ASYNC251 the whole loop sleeps, as under SIGSTOP
+            await until(lambda nap=nap: nap in inbox)
+        assert detail(router, "gaps") == 0
+    finally:
+        await router.stop()

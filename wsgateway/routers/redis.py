@@ -17,6 +17,7 @@ from wsgateway.backoff import full_jitter
 from wsgateway.batch import Batcher
 from wsgateway.envelope import join, split
 from wsgateway.errors import RedisUnavailable
+from wsgateway.heartbeat import sweep_is_late
 from wsgateway.protocol import Status
 from wsgateway.redis_link import connect, execute
 from wsgateway.routers.base import Deliver, RouterHealth
@@ -57,6 +58,7 @@ class RedisRouter:
         self._rng = random.Random()
         self._failure: str | None = None
         self._heard_s = 0.0
+        self._limit: asyncio.Timeout | None = None
         self._gaps = 0
         self._publishes = 0
         self._publish_failing = False
@@ -109,7 +111,7 @@ class RedisRouter:
         }
         if not self._subscribed.is_set():
             return RouterHealth(False, f"not subscribed: {self._failure}", detail)
-        if age_s > _MISSED_CANARIES * self._canary_s:
+        if self._is_silent():
             return RouterHealth(False, "the canary does not come back", detail)
         return RouterHealth(True, None, detail)
 
@@ -165,17 +167,17 @@ class RedisRouter:
 
     async def _listen_once(self, deliver: Deliver) -> None:
         loop = asyncio.get_running_loop()
-        silence_s = _MISSED_CANARIES * self._canary_s
         redis = connect(self._url, None)
         try:
             async with asyncio.timeout(self._timeout_s) as limit, redis.pubsub() as pubsub:
+                self._limit = limit
                 await pubsub.subscribe(self._own_channel, self._broadcast_channel)
                 async for message in pubsub.listen():
                     self._heard_s = loop.time()
-                    limit.reschedule(self._heard_s + silence_s)
                     if message["type"] == "message":
                         self._receive(message["data"], deliver)
                     elif message["data"] == 2:  # the second of the two subscriptions
+                        limit.reschedule(None)  # from here on `_sing` watches the link
                         self._failure = None
                         self._subscribed.set()
                         log.info("subscribed to %s", self._own_channel)
@@ -192,13 +194,27 @@ class RedisRouter:
                 log.exception("an envelope was not taken in")
 
     async def _sing(self) -> None:
-        """Publish a canary to oneself: any arrival proves the whole round trip works."""
+        """Publish canaries to oneself: any arrival proves the whole round trip works."""
+        loop = asyncio.get_running_loop()
         while True:
+            due_s = loop.time() + self._canary_s
             await asyncio.sleep(self._canary_s)
+            # Why: a gateway that was paused wakes to an old clock and a full socket. Were its link
+            # judged before it is read, all that waited in there would be thrown away.
+            # 原因：暂停过的网关醒来时，时钟已过期，套接字里却有积压。
+            # 如果不先读就判断链路已断，积压的消息会全部丢掉。
+            slept = sweep_is_late(due_s, loop.time(), self._canary_s)
+            if self._subscribed.is_set() and self._is_silent() and not slept:
+                assert self._limit is not None
+                self._limit.reschedule(loop.time())
             try:
                 await self._publisher.publish(self._own_channel, _CANARY)
             except (RedisError, OSError) as error:
                 log.debug("canary not sent: %s", error)
+
+    def _is_silent(self) -> bool:
+        silence_s = asyncio.get_running_loop().time() - self._heard_s
+        return silence_s > _MISSED_CANARIES * self._canary_s
 
 
 def _status(count: Any) -> Status:
