@@ -1,13 +1,35 @@
 """What a gateway says about itself: the dictionaries behind /health and /stats. No I/O."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from wsgateway.gateway import Gateway
+from wsgateway.config import Config
+from wsgateway.connection import Connection
+from wsgateway.errors import WsGatewayError
+from wsgateway.hub import Hub
+from wsgateway.presence.lease import Lease
+from wsgateway.presence.redis import RedisPresence
+from wsgateway.routers.redis import RedisRouter
+from wsgateway.sessions import Sessions
+from wsgateway.stats import Stats
 
 
-def health_report(gateway: "Gateway") -> dict[str, Any]:
+class Reported(Protocol):
+    """The parts of a gateway that are reported on."""
+
+    config: Config
+    counts: Stats
+    draining: bool
+    failure: WsGatewayError | None
+    hub: Hub[Connection]
+    lease: Lease
+    presence: RedisPresence
+    router: RedisRouter
+    sessions: Sessions
+    started_s: float
+
+
+def health_report(gateway: Reported) -> dict[str, Any]:
     """Return whether `gateway` can do its work, dependency by dependency, and why not."""
     router = gateway.router.health()
     redis_why = gateway.lease.failure
@@ -25,7 +47,7 @@ def health_report(gateway: "Gateway") -> dict[str, Any]:
     }
 
 
-def stats_report(gateway: "Gateway") -> dict[str, Any]:
+def stats_report(gateway: Reported) -> dict[str, Any]:
     """Return the counters and depths of `gateway`. No user ids."""
     uptime_s = asyncio.get_running_loop().time() - gateway.started_s
     return {
