@@ -11,7 +11,7 @@ ARGS ?=
 .PHONY: help lab test check refresh demo clean
 
 help: ## what there is / 有哪些目标
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab: $(VENV)/.lab ## open the lessons in JupyterLab / 在 JupyterLab 里打开课程
 	$(BIN)/jupyter lab notebooks/ --LabApp.default_url=/lab/tree/$(first-lesson) $(as-root) $(ARGS)
