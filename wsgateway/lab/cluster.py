@@ -2,9 +2,11 @@
 
 import asyncio
 import atexit
+import json
 import os
 import secrets
 import time
+import urllib.request
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
@@ -130,6 +132,13 @@ class Cluster:
     def waiting(self, user: User) -> int:
         """Return how many messages have reached `user` and were not received yet."""
         return user.client.waiting
+
+    def stats(self, gateway_id: str) -> dict[str, Any]:
+        """Return what a gateway's `/stats` page shows now."""
+        page = self.url(gateway_id).replace("ws://", "http://").removesuffix("/ws") + "/stats"
+        with urllib.request.urlopen(page, timeout=_PATIENCE_S) as answer:
+            counted: dict[str, Any] = json.load(answer)
+        return counted
 
     def url(self, gateway_id: str) -> str:
         """Return a gateway's WebSocket address."""
