@@ -87,6 +87,7 @@ class Sessions:
             del self.connections[connection.conn_id]
 
     async def send_away(self) -> None:
+        """Begin to close all connections, with 1012 and a hint when to come back."""
         # Why: a crowd sent away at once comes back at once, to the gateways that are left. So
         # closes are paced over a third of the deadline and each carries its own hint to wait.
         # 原因：一下子赶走的客户端会一下子涌向剩下的网关；所以关闭动作分摊到期限的三分之一，
