@@ -213,7 +213,7 @@ class Connection:
                 except TimeoutError:
                     # Why: senders on this gateway wait for this write; a reader that pings but
                     # never reads would hold all of them for ever.
-                    # 原因：本网关上的发送者都在等这次写入；只发 ping 却从不读的客户端
+                    # 原因：本网关上的发件人都在等这次写入；只发 ping 却从不读的客户端
                     # 会把他们永远拖住。
                     log.info("connection %s reads nothing", self.conn_id)
                     self.close(CloseCode.SLOW_CONSUMER, flush=False)

@@ -4,8 +4,8 @@ from collections import OrderedDict
 
 # Why: the recipient is part of it. A client that numbers each conversation from 1 would see its
 # first message to carol called "delivered" because bob has had a number 1.
-# 原因：键里要有接收者。若客户端对每个会话各自从 1 编号，发给 carol 的第一条会因为
-# bob 收到过 1 号而被当成重复，却回报"已送达"。
+# 原因：键里要有收件人。若客户端对每个会话各自从 1 编号，发给 carol 的第一条会因为
+# bob 收到过 1 号而被当成重复，却回报“已送达”。
 MessageKey = tuple[str, str, str]  # sender, recipient, message id
 
 

@@ -142,7 +142,7 @@ class Gateway:
         self._background = []
         # Why: connections go first, while presence and router still work, so that their users
         # leave presence and their last messages leave the gateway.
-        # 原因：先关连接，此时在线状态和路由器仍可用，用户才能注销，最后的消息才能发出。
+        # 原因：先关连接，此时在线状态和路由器仍可用，用户才能从在线状态中注销，最后的消息才能发出。
         await self._drain()
         await self._backends.aclose()
 

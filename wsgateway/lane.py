@@ -89,7 +89,7 @@ class Lane:
         """Return the queue whose first parcel may leave now, or None."""
         # Why: what is returned goes out again before anything else, so its last companion in
         # flight must be settled first.
-        # 原因：被退回的要最先重发，所以得先等其余在途的都有结果。
+        # 原因：被退回的要抢在其他消息之前重发，所以得先等与它同行的最后一条也有结果。
         if self.returned or self.step is not Step.OPEN:
             return None
         return self.older or self.waiting or None

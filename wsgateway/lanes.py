@@ -122,7 +122,7 @@ class Lanes:
         # Why: only our own senders' lane. What passes through keeps to one way, or it would
         # overtake itself; the gateway it comes from sends a fence, and then the way is open.
         # 原因：只改本网关发件人的通道。过路的消息要始终走同一条路，否则会自己超自己的车；
-        # 等它来源的网关发来栅栏，这条路才重新选。
+        # 等来源网关发来栅栏，才重新选路。
         lane = self._table.get(user, self._gateway_id)
         if lane is not None:
             lane.fresh_until_s = 0.0

@@ -170,7 +170,7 @@ class Sessions:
         # Why: no await from here to `bind`. A lookup queued behind this register resolves after
         # it, so whoever was told "bob is on this gateway" finds him in the hub.
         # 原因：从这里到 bind 之间没有 await。排在本次注册之后的查询也在它之后返回，
-        # 所以凡是被告知"bob 在本网关"的，都能在连接表里找到他。
+        # 所以凡是被告知“bob 在本网关”的，都能在连接表里找到他。
         connection.epoch = registration.epoch
         connection.last_refresh_s = connection.last_seen_s
         current = self._hub.connection_of(user)

@@ -104,7 +104,7 @@ class Child:
         # returns. The watchdog ends with the child, so while it runs the pid is the child's; to
         # be wrong, every pid of the system would have to be used up within that last moment.
         # 原因：信号从这里直接发，而不经看门狗转发，这样返回时信号一定已发出。看门狗与子进程
-        # 同生共死，它还在则 pid 仍属于子进程；要出错，除非系统的 pid 在那一瞬间全部轮过一遍。
+        # 同生共死，它还在，pid 就仍属于子进程；除非系统的 pid 恰在那一瞬间全轮过一遍，否则不会错。
         if self.running:
             with suppress(ProcessLookupError):  # it ended this very moment
                 os.kill(self.pid, number)

@@ -27,7 +27,7 @@ class Inbox:
     # `async for m in client: await client.send(...)` 会一直等一个没人去读的确认。
     # 因此有发送在等确认时继续读，最多超到 OVERFLOW x size；再多就彻底停读，由 TCP 反压网关，
     # 发送到期后如实返回 `unknown`。这里不丢任何消息；网关等不下去会以 4004 关闭，
-    # 并把没写出的消息报告给发送者。
+    # 并把没写出的消息报告给发件人。
     def __init__(self, size: int, awaits_answers: Callable[[], bool]) -> None:
         self._size = size
         self._awaits_answers = awaits_answers

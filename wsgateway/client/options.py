@@ -22,7 +22,7 @@ class Options:
 
     connect_timeout_s: float | None = 30.0
     # Why: a paused gateway's kernel still accepts connections; this bound leaves it.
-    # 原因：网关进程被暂停时，内核仍会接受连接；靠这个上限离开它。
+    # 原因：网关进程被暂停时，内核仍会接受连接；等到这个上限就放弃它。
     open_timeout_s: float = 5.0
     answer_timeout_s: float = 5.0
     inbox: int = 256

@@ -52,7 +52,7 @@ class Rotation:
         if hint_ms is not None:
             # Why: every client of a draining gateway gets the same hint. Only a random part of
             # it spreads them out; waiting exactly that long would move the storm, not calm it.
-            # 原因：下线网关的所有客户端都收到同一个提示。只有在其范围内随机取值才能错开；
+            # 原因：正在排空的网关会给所有客户端同一个提示。只有在其范围内随机取值才能错开；
             # 都等满同样的时间，只是把重连风暴推迟而已。
             return self._rng.uniform(0.0, min(hint_ms / 1000, MAX_HINT_S))
         delay_s = self._options.backoff_s(self._attempt, self._rng)

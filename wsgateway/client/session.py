@@ -103,7 +103,7 @@ class Session:
             # Why: the reader is parked, or this process itself slept: then the pongs lie unread
             # in a buffer, with messages the gateway counts as written. Read before judging.
             # 原因：读取已暂停，或本进程自己睡过了头：此时 pong 还在缓冲区里没读，
-            # 一起的还有网关视为已写出的消息。先读完再下结论。
+            # 网关以为已写出的消息也在其中。先读完再下结论。
             if self._parked or now_s - due_s > self._ping_s:
                 self._heard_s = now_s
             elif now_s - self._heard_s >= timeout_s:
