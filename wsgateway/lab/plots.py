@@ -89,7 +89,7 @@ def ecdf(samples: Mapping[tuple[str, str], Sequence[float]]) -> Picture:
     ratio = median(samples[slow]) / median(samples[fast])
     with canvas(
         "Latency ECDF: the share of messages that had arrived, against time, one line per way.",
-        "延迟的经验分布：横轴时间，纵轴已到达的比例，每条路一条线。",
+        "延迟的经验累积分布函数：横轴时间，纵轴已到达的比例，每条路一条线。",
         height_in=4.8,
     ) as made:
         axes = made.figure.add_subplot()

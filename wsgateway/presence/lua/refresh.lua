@@ -8,7 +8,7 @@
 --
 -- Why: compared by connection first, by epoch second. A refresh that trusted time alone could
 --      overwrite the session that replaced it.
--- 原因：先比连接，再比 epoch。若只看时间，刷新可能覆盖掉取代自己的新会话。
+-- 原因：先比连接，再比纪元（epoch）。若只看时间，刷新可能覆盖掉取代自己的新会话。
 local old = redis.call('HMGET', KEYS[1], 'connId', 'timestamp')
 if old[1] == ARGV[2] then
   redis.call('PEXPIRE', KEYS[1], ARGV[4])

@@ -7,7 +7,7 @@
 --
 -- Why: the epoch is made here, by the one clock every gateway shares, and never goes back:
 --      max(stored + 1, TIME). Gateway clocks are not compared.
--- 原因：epoch 在这里由所有网关共用的时钟产生，且只增不减：max(已存值 + 1, TIME)；
+-- 原因：纪元（epoch）在这里由所有网关共用的时钟产生，且只增不减：max(已存值 + 1, TIME)；
 --      绝不比较各网关自己的时钟。
 local old = redis.call('HMGET', KEYS[1], 'gatewayId', 'connId', 'timestamp')
 local time = redis.call('TIME')
