@@ -138,7 +138,8 @@ class Gateway:
         Bounded by `drain_s`; a connection still there by then is dropped. Safe to call twice.
         """
         self.draining = True
-        if self._background:
+        serving = bool(self._background)
+        if serving:
             left = len(self.sessions.connections)
             log.info("gateway %s drains, connections: %d", self.config.gateway_id, left)
         await tasks.end(*self._background)
@@ -148,7 +149,8 @@ class Gateway:
         # 原因：先关连接，此时在线状态和路由器仍可用，用户才能从在线状态中注销，最后的消息才能发出。
         await self._drain()
         await self._backends.aclose()
-        log.info("gateway %s has left", self.config.gateway_id)
+        if serving:
+            log.info("gateway %s has left", self.config.gateway_id)
 
     def health(self) -> dict[str, Any]:
         """Return what `/health` shows."""
