@@ -105,3 +105,18 @@ async def test_what_was_in_flight_arrives_once_when_retried_elsewhere(
             await until(lambda: again.ack_count == len(missing))
         await until(lambda: len(bob.messages) >= sent)
         assert sorted(map(int, bob.contents)) == list(range(sent))
+
+
+async def test_a_redis_that_does_not_answer_does_not_hold_up_the_drain() -> None:
+    with RedisServer() as server:
+        flags = ("--drain-s", "2", "--redis-timeout-s", "60")
+        async with GatewayProcess("g1", redis=server.url, flags=flags) as gateway:
+            users = [User(gateway.url, f"user-{n}") for n in range(20)]
+            for user in users:
+                await user.__aenter__()
+            server.pause()
+            gateway.terminate()
+            async with asyncio.timeout(30):  # half of what one reply would be waited for
+                assert await gateway.wait() == 0
+            await until(lambda: all(user.closed for user in users))
+            server.resume()

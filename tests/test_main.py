@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import redis
 from websockets.sync.client import connect
 
 from wsgateway.brokers import RedisServer
@@ -235,3 +236,23 @@ def test_one_that_slept_and_lost_its_id_ends_and_says_so(flags: list[str]) -> No
     assert last.startswith("wsgateway: gateway id 'g1' was taken over by")
     assert awake.url in last
     assert "Traceback" not in sleeper.log
+
+
+def test_a_signal_while_it_starts_ends_it_before_it_is_ready(
+    redis_server: RedisServer, key_prefix: str
+) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:  # a holder that renews no more
+        client.hset(f"{key_prefix}gateway-lease:g1", mapping={"token": "t", "holder": "crashed"})
+        client.pexpire(f"{key_prefix}gateway-lease:g1", 100_000)
+    command = [sys.executable, "-m", "wsgateway", "--id", "g1", "--port", "0"]
+    command += ["--redis", redis_server.url, "--key-prefix", key_prefix, "--lease-ttl-s", "100"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as starting:
+        assert starting.stderr is not None
+        while "waiting" not in starting.stderr.readline():
+            pass
+        starting.terminate()
+        printed, _ = starting.communicate(timeout=30)
+    assert starting.returncode == 0
+    assert "ready" not in printed

@@ -5,15 +5,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import fields, replace
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from wsgateway import logs
+from wsgateway import logs, tasks
 from wsgateway.brokers import FoundRedis, find_redis
 from wsgateway.config import Config, env_name
 from wsgateway.errors import ConfigError, WsGatewayError
 from wsgateway.gateway import Gateway
+
+T = TypeVar("T")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -56,6 +59,10 @@ def banner(gateway: Gateway, found: FoundRedis) -> str:
     return "\n".join(f"{name:<6} {value}" for name, value in rows)
 
 
+class Stopped(Exception):
+    """A signal asked this process to leave."""
+
+
 async def run(config: Config) -> None:
     """Run a gateway until a signal.
 
@@ -66,35 +73,45 @@ async def run(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    found = await find_redis(config.redis)
-    try:
-        config = replace(config, redis=found.url)
+    with suppress(Stopped):
+        found = await _unless(stop, find_redis(config.redis))
         try:
-            gateway = Gateway(config)
-            await gateway.start()
-        except (OSError, UnicodeError) as error:  # UnicodeError: "a..b" is no host name
-            where = f"{config.host}:{config.port}"
-            why = error.strerror if isinstance(error, OSError) else error
-            raise WsGatewayError(f"cannot listen on {where}: {why}") from None
-        try:
-            print(banner(gateway, found), flush=True)
-            await _until(stop, gateway)
+            await _serve(stop, replace(config, redis=found.url), found)
         finally:
-            await gateway.aclose()
-    finally:
-        await found.aclose()
+            await found.aclose()
 
 
-async def _until(stop: asyncio.Event, gateway: Gateway) -> None:
-    stopping = asyncio.create_task(stop.wait())
-    failing = asyncio.create_task(gateway.failed())
+async def _serve(stop: asyncio.Event, config: Config, found: FoundRedis) -> None:
     try:
-        await asyncio.wait([stopping, failing], return_when=asyncio.FIRST_COMPLETED)
-        if failing.done():
-            failing.result()
+        gateway = Gateway(config)
+        await _unless(stop, gateway.start())
+    except (OSError, UnicodeError) as error:  # UnicodeError: "a..b" is no host name
+        where = f"{config.host}:{config.port}"
+        why = error.strerror if isinstance(error, OSError) else error
+        raise WsGatewayError(f"cannot listen on {where}: {why}") from None
+    try:
+        print(banner(gateway, found), flush=True)
+        await _unless(stop, gateway.failed())
     finally:
-        for task in (stopping, failing):
-            task.cancel()
+        await gateway.aclose()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of `work`, unless `stop` is set first: then `work` is ended.
+
+    Raises:
+        Stopped: `stop` was set.
+    """
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        await tasks.end(working)
+        raise Stopped
+    finally:
+        stopping.cancel()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

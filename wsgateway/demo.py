@@ -4,6 +4,7 @@ Everything is real: a private Redis-compatible server, gateway processes, WebSoc
 The exit status is 0 only if every step happened.
 """
 
+import argparse
 import asyncio
 import sys
 from contextlib import AsyncExitStack
@@ -150,6 +151,7 @@ async def bounded() -> None:
 
 def main() -> int:
     """Return 0 if all of it really happened, else 1."""
+    argparse.ArgumentParser(prog="python -m wsgateway.demo", description=__doc__).parse_args()
     try:
         asyncio.run(bounded())
     except WsGatewayError as error:

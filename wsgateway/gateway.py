@@ -25,6 +25,9 @@ from wsgateway.stats import Stats
 
 log = logging.getLogger(__name__)
 
+# The share of the drain deadline that is kept for leaving Redis in good order.
+_FOR_BACKENDS = 0.25
+
 
 class Gateway:
     """One gateway: `async with Gateway(config) as gateway:` and it is ready.
@@ -135,8 +138,10 @@ class Gateway:
     async def aclose(self) -> None:
         """Drain: stop accepting, send clients away at a steady pace, leave nothing behind.
 
-        Bounded by `drain_s`; a connection still there by then is dropped. Safe to call twice.
+        Bounded by `drain_s`: a connection still there by then is dropped, and what a Redis that
+        does not answer still holds lapses by itself. Safe to call twice.
         """
+        end_s = asyncio.get_running_loop().time() + self.config.drain_s
         self.draining = True
         serving = bool(self._background)
         if serving:
@@ -147,8 +152,14 @@ class Gateway:
         # Why: connections go first, while presence and router still work, so that their users
         # leave presence and their last messages leave the gateway.
         # 原因：先关连接，此时在线状态和路由器仍可用，用户才能从在线状态中注销，最后的消息才能发出。
-        await self._drain()
-        await self._backends.aclose()
+        await self._drain(end_s - self.config.drain_s * _FOR_BACKENDS)
+        try:
+            async with asyncio.timeout_at(end_s):
+                await self._backends.aclose()
+        except TimeoutError:
+            log.warning("Redis does not answer: what is left there lapses by itself")
+        if self._server is not None:
+            await self._server.wait_closed()
         if serving:
             log.info("gateway %s has left", self.config.gateway_id)
 
@@ -182,12 +193,12 @@ class Gateway:
         self.port = next(iter(server.sockets)).getsockname()[1]
         return server
 
-    async def _drain(self) -> None:
+    async def _drain(self, until_s: float) -> None:
         if self._server is None:
             return
         self._server.close(close_connections=False)
         try:
-            async with asyncio.timeout(self.config.drain_s):
+            async with asyncio.timeout_at(until_s):
                 await self.sessions.send_away()
                 await self._server.wait_closed()
         except TimeoutError:
@@ -195,7 +206,6 @@ class Gateway:
             log.warning("%d connections did not close in time: dropped", len(left))
             for connection in left:
                 connection.abort()
-            await self._server.wait_closed()
 
     async def _keep_lease(self) -> None:
         try:
@@ -205,7 +215,7 @@ class Gateway:
             # 原因：两个网关共用一个 id 会同时应答；睡过头的那个必须退出。
             log.error("%s", error)
             self._fail(error)
-            await self._drain()
+            await self._drain(asyncio.get_running_loop().time() + self.config.drain_s)
 
     def _background_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:

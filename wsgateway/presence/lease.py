@@ -81,7 +81,7 @@ class Lease:
         # left goes up. Waiting half the ttl is longer than the holder's renewal interval.
         # 原因：只有续租能区分活着的持有者和已崩溃的，而这在 Redis 里看得到：剩余时间会回升。
         # 等半个 TTL 已超过持有者的续租间隔。
-        log.info("waiting: the last holder of gateway id %s may have crashed", self._gateway_id)
+        log.info("gateway id %s is held: waiting to see whether its holder lives", self._gateway_id)
         left_ms = first[3]
         pause_s = min(left_ms / 1000 + _MARGIN_S, self._ttl_s / 2)
         await asyncio.sleep(pause_s)
@@ -134,8 +134,9 @@ class Lease:
             await self._batcher.submit(Call(RELEASE, self._key, (self._token,), bool))
         except RedisUnavailable as error:
             log.warning("gateway id not released, it lapses by itself: %s", error)
-        await self._batcher.aclose()
-        await self._redis.aclose()
+        finally:
+            await self._batcher.aclose()
+            await self._redis.aclose()
 
     async def _hold(self) -> list[Any]:
         args = (self._token, self._holder, round(self._ttl_s * 1000))
