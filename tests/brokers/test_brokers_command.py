@@ -54,6 +54,9 @@ def test_up_status_down(brokers: Brokers) -> None:
 
     assert address(brokers("status")) == address(up)
     assert brokers("up").stdout.startswith("already up: ")
+    elsewhere = brokers("up", "--port", "1")
+    assert (elsewhere.returncode, elsewhere.stdout) == (1, "")
+    assert "`down` first" in elsewhere.stderr
 
     down = brokers("down")
     assert (down.returncode, down.stdout.split(":")[0]) == (0, "stopped")

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from urllib.parse import urlsplit
 
 from wsgateway.brokers import supervisor
 from wsgateway.brokers.find import STANDARD_PORT, identify
@@ -21,7 +22,6 @@ def parser() -> argparse.ArgumentParser:
     starting.add_argument(
         "--port",
         type=int,
-        default=STANDARD_PORT,
         help=f"Redis port on 127.0.0.1; 0 takes a free one (default {STANDARD_PORT})",
     )
     commands.add_parser("status", help="say what runs")
@@ -29,13 +29,15 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def up(port: int) -> int:
+def up(port: int | None) -> int:
     """Start the brokers unless they run."""
     state = supervisor.running()
     if state is not None:
+        if port and urlsplit(state.url).port != port:
+            raise BrokerError(f"already up at {state.url}, not on port {port}: `down` first")
         print(f"already up: {state.name} at {state.url}")
         return 0
-    state = supervisor.up(port)
+    state = supervisor.up(STANDARD_PORT if port is None else port)
     print(f"up: {state.name} at {state.url}")
     return 0
 
@@ -66,7 +68,7 @@ def main() -> int:
     """Run the command; return its exit status."""
     arguments = parser().parse_args()
     try:
-        if not 0 <= getattr(arguments, "port", 0) <= 65535:
+        if not 0 <= (getattr(arguments, "port", None) or 0) <= 65535:
             raise BrokerError(f"port {arguments.port}: must be 0 to 65535")
         commands = {"up": lambda: up(arguments.port), "status": status, "down": down}
         with supervisor.one_command():
