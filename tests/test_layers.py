@@ -14,6 +14,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 LAYERS = {
     "pure": "protocol envelope errors heartbeat backoff dedup lane",
     "parts": "config hub connection stats batch redis_link tasks logs",
+    "command": "command",
     "contracts": "presence.base routers.base",
     "backends": "presence routers",
     "flow": "lanes fences delivery sessions",
@@ -28,13 +29,14 @@ LAYERS = {
 ALLOWED = {
     "pure": "",
     "parts": "pure",
+    "command": "",
     "contracts": "pure",
     "backends": "pure parts contracts",
     "flow": "pure parts contracts",
     "gateway": "pure parts contracts backends flow",
-    "client": "pure",
-    "brokers": "pure",
-    "programs": "pure parts gateway client brokers",
+    "client": "pure command",
+    "brokers": "pure command",
+    "programs": "pure parts command gateway client brokers",
     "lab": "pure parts contracts backends flow gateway client brokers programs package",
     "package": "parts gateway client",
 }

@@ -1,6 +1,5 @@
 """`python -m wsgateway --id g1`: one gateway as a process, until SIGTERM or Ctrl-C."""
 
-import argparse
 import asyncio
 import os
 import signal
@@ -8,10 +7,11 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import fields, replace
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from wsgateway import logs, tasks
 from wsgateway.brokers import FoundRedis, find_redis
+from wsgateway.command import Parser
 from wsgateway.config import Config, env_name
 from wsgateway.errors import ConfigError, WsGatewayError
 from wsgateway.gateway import Gateway
@@ -19,15 +19,9 @@ from wsgateway.gateway import Gateway
 T = TypeVar("T")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line, as all our errors do."""
-        self.exit(2, f"wsgateway: {message} (--help shows all flags)\n")
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the command line: one flag per setting of `Config`."""
-    made = _Parser(
+    made = Parser(
         prog="python -m wsgateway",
         description="Run one WebSocket gateway. Every flag is also an environment variable.",
     )

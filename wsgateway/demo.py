@@ -4,7 +4,6 @@ Everything is real: a private Redis-compatible server, gateway processes, WebSoc
 The exit status is 0 only if every step happened.
 """
 
-import argparse
 import asyncio
 import sys
 from contextlib import AsyncExitStack
@@ -13,6 +12,7 @@ from redis.asyncio import Redis
 
 from wsgateway.brokers import RedisServer
 from wsgateway.client import Client, Connected, Event, Message
+from wsgateway.command import Parser
 from wsgateway.errors import WsGatewayError
 from wsgateway.process import GatewayProcess
 from wsgateway.protocol import Status
@@ -151,7 +151,7 @@ async def bounded() -> None:
 
 def main() -> int:
     """Return 0 if all of it really happened, else 1."""
-    argparse.ArgumentParser(prog="python -m wsgateway.demo", description=__doc__).parse_args()
+    Parser(prog="python -m wsgateway.demo", description=__doc__).parse_args()
     try:
         asyncio.run(bounded())
     except WsGatewayError as error:

@@ -140,7 +140,6 @@ class Sessions:
 
     async def _receive(self, connection: Connection, text: str) -> None:
         """Answer one frame."""
-        self._counts.frames_in += 1
         try:
             frame = protocol.parse_frame(text)
             user = self._hub.user_of(connection)

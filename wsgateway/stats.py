@@ -11,7 +11,6 @@ class Stats:
     """What happened since the gateway started.
 
     Args:
-        frames_in: frames read from clients.
         messages_in: messages accepted from clients, before their fate was known.
         messages_out: messages written to clients' sockets.
         received: messages that arrived from other gateways.
@@ -24,7 +23,6 @@ class Stats:
         closed: connections ended, by close code.
     """
 
-    frames_in: int = 0
     messages_in: int = 0
     messages_out: int = 0
     received: int = 0

@@ -92,7 +92,9 @@ def test_a_taken_port_is_one_line(brokers: Brokers, redis_server: RedisServer) -
 
 @pytest.mark.parametrize("arguments", [(), ("sideways",), ("up", "--port", "x")])
 def test_wrong_usage_is_exit_2(brokers: Brokers, arguments: tuple[str, ...]) -> None:
-    assert brokers(*arguments).returncode == 2
+    wrong = brokers(*arguments)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert len(wrong.stderr.splitlines()) == 1
 
 
 def test_down_returns_when_the_server_is_gone(brokers: Brokers) -> None:

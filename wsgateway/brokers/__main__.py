@@ -1,18 +1,18 @@
 """`python -m wsgateway.brokers up|status|down`: brokers for several gateways on this machine."""
 
-import argparse
 import asyncio
 import sys
 from urllib.parse import urlsplit
 
 from wsgateway.brokers import supervisor
 from wsgateway.brokers.find import STANDARD_PORT, identify
+from wsgateway.command import Parser
 from wsgateway.errors import BrokerError, WsGatewayError
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="python -m wsgateway.brokers",
         description="Run a real Redis-compatible server on this machine, in the background.",
         epilog="Exit status: 0 done or running, 1 failed or (status) nothing runs, 2 wrong usage.",

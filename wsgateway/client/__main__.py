@@ -11,14 +11,15 @@ from wsgateway.client.client import Client
 from wsgateway.client.errors import RegisterRefused
 from wsgateway.client.options import Options
 from wsgateway.client.terminal import LineEditor, Screen, keys_at_once, plain_lines, typed_lines
+from wsgateway.command import Parser
 from wsgateway.errors import ConfigError, WsGatewayError
 
 _DEFAULT_GATEWAY = "ws://localhost:8080/ws"
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="python -m wsgateway.client",
         description="Chat in the terminal, or send the lines of a pipe. /help lists the commands.",
     )
