@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, Self, TypeVar
 
 from wsgateway import tasks
-from wsgateway.errors import Overloaded, RedisUnavailable
+from wsgateway.errors import BrokerUnavailable, Overloaded
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -57,11 +57,11 @@ class Batcher(Generic[T, R]):
         self._task = asyncio.create_task(self._run(), name="batcher")
 
     async def aclose(self) -> None:
-        """Stop; what still waits fails with `RedisUnavailable`. Safe to call twice."""
+        """Stop; what still waits fails with `BrokerUnavailable`. Safe to call twice."""
         task, self._task = self._task, None  # first: nothing may queue behind the last flush
         if task is not None:
             await tasks.end(task)
-        _settle(self._waiting, RedisUnavailable("the gateway is stopping"))
+        _settle(self._waiting, BrokerUnavailable("the gateway is stopping"))
         self._waiting.clear()
 
     def submit(self, item: T) -> asyncio.Future[R]:
@@ -71,10 +71,10 @@ class Batcher(Generic[T, R]):
             Overloaded: `max_waiting` items wait already.
         """
         if len(self._waiting) >= self._max_waiting:
-            raise Overloaded("too many commands wait for Redis")
+            raise Overloaded("too many commands wait")
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         if self._task is None:
-            future.set_exception(RedisUnavailable("not running"))
+            future.set_exception(BrokerUnavailable("not running"))
             return future
         self._waiting.append((item, future))
         self._wake.set()
@@ -92,7 +92,7 @@ class Batcher(Generic[T, R]):
                     batch = []
                 self._wake.clear()
         finally:
-            _settle(batch, RedisUnavailable("the gateway is stopping"))
+            _settle(batch, BrokerUnavailable("the gateway is stopping"))
 
     async def _flush_one(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         self.flushes += 1

@@ -11,8 +11,16 @@ class ConfigError(WsGatewayError):
     """A setting makes no sense."""
 
 
-class RedisUnavailable(WsGatewayError):
-    """Redis did not answer, or refused: the outcome of the command is not known."""
+class BrokerUnavailable(WsGatewayError):
+    """A broker did not answer, or refused: the outcome of what it was asked is not known."""
+
+
+class RedisUnavailable(BrokerUnavailable):
+    """Redis did not answer, or refused."""
+
+
+class KafkaUnavailable(BrokerUnavailable):
+    """Kafka did not answer, or refused."""
 
 
 class GatewayIdTaken(WsGatewayError):

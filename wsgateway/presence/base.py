@@ -1,6 +1,7 @@
 """What the gateway asks of presence: where is a user, and since which registration."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -32,7 +33,7 @@ class Refresh(StrEnum):
 
 
 class Presence(Protocol):
-    """All operations queue at once, in call order, and raise `RedisUnavailable` or `Overloaded`.
+    """All operations queue at once, in call order, and raise `BrokerUnavailable` or `Overloaded`.
 
     Why: order matters. A lookup issued after a register sees it, and completes after it.
     原因：顺序有意义。在注册之后发出的查询一定看得到这次注册，也一定在它之后完成。
@@ -51,3 +52,22 @@ class Presence(Protocol):
 
     def lookup(self, user: str) -> "asyncio.Future[Owner | None]":
         """Return the owner of `user`, or None."""
+
+
+class Claims(Protocol):
+    """Exclusive claims shared by all gateways, and which gateways live.
+
+    A claim lapses by itself unless it is renewed, so a holder that was paused must look again
+    before it acts. All raise `BrokerUnavailable` or `Overloaded`.
+    """
+
+    ttl_s: float
+
+    async def hold(self, name: str) -> bool:
+        """Take or renew the claim; return whether it is ours for the next `ttl_s` seconds."""
+
+    async def release(self, name: str) -> None:
+        """Give it up if it is ours."""
+
+    async def alive(self, gateway_ids: Sequence[str]) -> set[str]:
+        """Return which of these gateways hold the lease on their id."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from wsgateway.batch import Batcher
-from wsgateway.errors import GatewayIdTaken, LeaseLost, RedisUnavailable, WsGatewayError
+from wsgateway.errors import BrokerUnavailable, GatewayIdTaken, LeaseLost, WsGatewayError
 from wsgateway.redis_link import Call, Pipeline, Script, connect
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,11 @@ HOLD = Script.load("hold_lease")
 RELEASE = Script.load("release_lease")
 
 _MARGIN_S = 0.05
+
+
+def lease_key(key_prefix: str, gateway_id: str) -> str:
+    """Return the Redis key of a lease: it exists while that gateway lives."""
+    return f"{key_prefix}gateway-lease:{gateway_id}"
 
 
 class Lease:
@@ -49,7 +54,7 @@ class Lease:
         self._gateway_id = gateway_id
         self._holder = ""
         self._ttl_s = ttl_s
-        self._key = f"{key_prefix}gateway-lease:{gateway_id}"
+        self._key = lease_key(key_prefix, gateway_id)
         self._token = secrets.token_hex(8)
         self._on_forgotten = on_forgotten
         self.failure: str | None = None
@@ -64,7 +69,7 @@ class Lease:
 
         Raises:
             GatewayIdTaken: a live gateway renews it; the text names the holder.
-            RedisUnavailable: Redis cannot be asked.
+            BrokerUnavailable: Redis cannot be asked.
         """
         self._holder = holder
         self._batcher.start()
@@ -102,7 +107,7 @@ class Lease:
             await asyncio.sleep(self._ttl_s / 3)
             try:
                 reply = await self._hold()
-            except RedisUnavailable as error:
+            except BrokerUnavailable as error:
                 self.failure = str(error)
                 log.warning("gateway id not renewed: %s", error)
                 continue
@@ -132,7 +137,7 @@ class Lease:
         """Release the lease if it is ours. Safe to call twice."""
         try:
             await self._batcher.submit(Call(RELEASE, self._key, (self._token,), bool))
-        except RedisUnavailable as error:
+        except BrokerUnavailable as error:
             log.warning("gateway id not released, it lapses by itself: %s", error)
         finally:
             await self._batcher.aclose()

@@ -1,0 +1,1 @@
+"""What the Kafka router is made of: topics, publishing, reading, adoption."""

@@ -1,0 +1,210 @@
+"""Connections to Kafka, set up for a gateway: bounded waits, one clear line per failure."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.helpers import create_ssl_context
+
+from wsgateway.config import Config
+from wsgateway.errors import KafkaUnavailable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T", AIOKafkaProducer, AIOKafkaConsumer, AIOKafkaAdminClient)
+
+# Why: an hour outlasts every expiry a gateway would be set to, and bounds the disk.
+# 原因：一小时比任何合理的过期时限都长，又给磁盘占用设了上限。
+_RETENTION_MS = 3_600_000
+_REPLICAS = 3
+# Why: how long aiokafka holds on to a request nobody answers. Shorter, and a broker that is only
+# paused would be given up; the sender has long been told `unknown` by then.
+# 原因：aiokafka 等待一个无应答请求的时长。再短就会放弃只是暂停的代理；
+# 而发送者早已收到 `unknown`。
+_REQUEST_TIMEOUT_MS = 15_000
+
+
+def kafka_settings(config: Config) -> dict[str, Any]:
+    """Return what every aiokafka client needs to reach the brokers of `config`.
+
+    Raises:
+        ValueError: `config.kafka` is None.
+        OSError: a certificate file cannot be read.
+    """
+    if config.kafka is None:
+        raise ValueError("config.kafka must be HOST:PORT[,HOST:PORT]")
+    settings: dict[str, Any] = {
+        "bootstrap_servers": config.kafka.split(","),
+        "security_protocol": config.kafka_security_protocol,
+    }
+    if "SSL" in config.kafka_security_protocol:
+        settings["ssl_context"] = create_ssl_context(
+            cafile=config.kafka_ssl_cafile,
+            certfile=config.kafka_ssl_certfile,
+            keyfile=config.kafka_ssl_keyfile,
+        )
+    if "SASL" in config.kafka_security_protocol:
+        settings["sasl_mechanism"] = config.kafka_sasl_mechanism
+        settings["sasl_plain_username"] = config.kafka_sasl_username
+        settings["sasl_plain_password"] = config.kafka_sasl_password
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaLink:
+    """How to reach one Kafka cluster.
+
+    Args:
+        settings: keyword arguments for every aiokafka client, `bootstrap_servers` at least.
+        timeout_s: bound on an answer, seconds.
+    """
+
+    settings: dict[str, Any]
+    timeout_s: float
+
+    async def admin(self) -> AIOKafkaAdminClient:
+        """Return a started admin client.
+
+        Raises:
+            KafkaUnavailable: the broker does not answer.
+        """
+        return await self.started(AIOKafkaAdminClient(**self.settings))
+
+    def producer(self, *, idempotent: bool, batch_bytes: int) -> AIOKafkaProducer:
+        """Return a producer, not started: all in-sync replicas must hold what it is told is held.
+
+        Args:
+            idempotent: let the broker drop what a retry sends twice.
+            batch_bytes: size of one batch of records at most.
+        """
+        return AIOKafkaProducer(
+            acks="all",
+            enable_idempotence=idempotent,
+            max_batch_size=batch_bytes,
+            max_request_size=2 * batch_bytes,
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            **self.settings,
+        )
+
+    def consumer(self, group: str | None, *, fetch_wait_s: float) -> AIOKafkaConsumer:
+        """Return a consumer without an assignment, not started.
+
+        Args:
+            group: under which it commits; None never commits.
+            fetch_wait_s: how long the broker may hold a fetch that finds nothing, seconds.
+        """
+        # Why: the library's own defaults skip what came while nobody read (`latest`), and commit
+        # on a timer what nobody has delivered yet.
+        # 原因：库的默认值会跳过无人读取时到达的消息（`latest`），
+        # 还会定时提交尚未投递的内容。
+        return AIOKafkaConsumer(
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=round(fetch_wait_s * 1000),
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            **self.settings,
+        )
+
+    async def started(self, client: T) -> T:
+        """Start a client, or close it.
+
+        Raises:
+            KafkaUnavailable: it does not start in time.
+        """
+        try:
+            async with self.answered():
+                await client.start()
+        except BaseException:
+            await self.close(client)
+            raise
+        return client
+
+    @asynccontextmanager
+    async def answered(self) -> AsyncIterator[None]:
+        """Bound what is awaited inside, and say in one line what went wrong.
+
+        Raises:
+            KafkaUnavailable: no answer in time, or a refusal.
+        """
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                yield
+        except TimeoutError:
+            raise KafkaUnavailable(f"Kafka does not answer in {self.timeout_s:g} s") from None
+        except KafkaError as error:
+            raise KafkaUnavailable(f"Kafka: {error}") from error
+        except OSError as error:
+            raise KafkaUnavailable(f"Kafka: {error.strerror or error}") from error
+
+    async def close(
+        self, client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
+    ) -> None:
+        """Close a client for certain, whatever the broker does."""
+        closing = client.close if isinstance(client, AIOKafkaAdminClient) else client.stop
+        try:
+            async with self.answered():
+                await closing()
+        except KafkaUnavailable as error:
+            log.debug("not closed in good order: %s", error)
+            await _abandon(client)
+
+
+async def _abandon(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient) -> None:
+    # Why: a producer's `stop` waits until the broker has taken what is queued, for ever if need
+    # be, and there is no public way to give up.
+    # 原因：生产者的 `stop` 会一直等到代理收下排队的数据，代理不在就永远等下去，
+    # 而库没有公开的放弃办法。
+    if isinstance(client, AIOKafkaProducer):
+        await client._sender.close()
+    await client._client.close() if hasattr(client, "_client") else await client.client.close()
+
+
+async def topic_names(admin: AIOKafkaAdminClient) -> set[str]:
+    """Return all topics there are; asking for one by name could make it."""
+    names: Iterable[str] = await admin.list_topics()
+    return set(names)
+
+
+async def ensure_topic(admin: AIOKafkaAdminClient, name: str, partitions: int) -> int:
+    """Make a topic unless it is there; return how many partitions it has.
+
+    Raises:
+        KafkaError: the broker refuses.
+    """
+    if name not in await topic_names(admin):
+        brokers = len((await admin.describe_cluster())["brokers"])
+        await _create(admin, name, partitions, min(_REPLICAS, brokers))
+    (described,) = await admin.describe_topics([name])
+    return len(described["partitions"])
+
+
+async def _create(admin: AIOKafkaAdminClient, name: str, partitions: int, replicas: int) -> None:
+    # Why: with three replicas, two must hold a message before it is `accepted`: then one broker
+    # may die with its disk. With one replica nothing can be promised against that.
+    # 原因：三副本时要有两份写入才算 `accepted`，这样坏掉一台代理连同磁盘也不丢；
+    # 单副本则对此无从保证。
+    options = {
+        "retention.ms": str(_RETENTION_MS),
+        "min.insync.replicas": "2" if replicas == _REPLICAS else "1",
+    }
+    topic = NewTopic(name, partitions, replicas, topic_configs=options)
+    answer = await admin.create_topics([topic])
+    for _, code, *rest in answer.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error(*rest)
+
+
+def assigned(topic: str, partitions: int) -> list[TopicPartition]:
+    """Return all partitions of a topic."""
+    return [TopicPartition(topic, number) for number in range(partitions)]
+
+
+Now = Callable[[], float]

@@ -1,0 +1,218 @@
+"""Letters wait here for users who are not there: one mailbox per user, in order. No I/O.
+
+Everyone else's letters pass. A mailbox exists only while its user has letters that are not settled.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import Protocol
+
+from wsgateway.backoff import full_jitter
+from wsgateway.routers.base import Fate, Settled
+
+_RETRY_BASE_S = 0.05
+_RETRY_CAP_S = 1.0
+# Why: more than any burst a user misses while his gateway restarts, yet a bound: 20,000 letters
+# of 64 KiB would not fit, so bytes count too.
+# 原因：足够装下用户等网关重启时错过的一阵突发，又有上限；
+# 20,000 封 64 KiB 的信装不进内存，所以字节数也要计。
+MAX_LETTERS = 20_000
+MAX_BYTES = 16 << 20
+
+
+class Reason(StrEnum):
+    """Why a letter is dead; an expired one is only counted, the others become dead letters."""
+
+    OFFLINE = "offline"
+    UNKNOWN = "unknown"
+    MALFORMED = "malformed"
+    OVERFLOW = "overflow"
+    TOO_BIG = "too_big"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One record of a gateway's topic.
+
+    Args:
+        partition, offset: where it lies.
+        user: the recipient, the record's key.
+        data: the envelope.
+        time_ms: when it was written, by the producer's clock, ms since the Unix epoch.
+    """
+
+    partition: int
+    offset: int
+    user: bytes
+    data: bytes
+    time_ms: int
+
+
+class Timer(Protocol):
+    """What `call_later` returns."""
+
+    def cancel(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Mailbox:
+    """Letters of one user; `away_s` is since when the user has been missing, if he is."""
+
+    waiting: deque[Letter] = field(default_factory=deque)
+    failed: list[Letter] = field(default_factory=list)
+    in_flight: int = 0
+    waiting_bytes: int = 0
+    away_s: float | None = None
+    attempts: int = 0
+    timer: Timer | None = None
+    offering: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether a letter must wait its turn."""
+        return bool(self.waiting or self.failed or self.attempts)
+
+
+class Mailboxes:
+    """All mailboxes of one topic.
+
+    Args:
+        deliver: hands a letter to the gateway.
+        finish: told a letter is over: no reason when settled, else why it is dead.
+        patience_s: seconds a letter waits for its user.
+        expiry_s: seconds after which a letter is not worth delivering.
+        clock: seconds, monotonic.
+        wall: seconds since the Unix epoch.
+        call_later: as `loop.call_later`.
+    """
+
+    def __init__(
+        self,
+        deliver: Callable[[bytes, Settled], None],
+        finish: Callable[[Letter, Reason | None], None],
+        *,
+        patience_s: float,
+        expiry_s: float,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        call_later: Callable[[float, Callable[[], None]], Timer],
+    ) -> None:
+        self._deliver = deliver
+        self._finish = finish
+        self._patience_s = patience_s
+        self._expiry_s = expiry_s
+        self._clock = clock
+        self._wall = wall
+        self._call_later = call_later
+        self._boxes: dict[bytes, _Mailbox] = {}
+        self._rng = random.Random()
+        self._closed = False
+
+    @property
+    def held(self) -> int:
+        """Letters that wait for their user."""
+        return sum(len(box.waiting) + len(box.failed) for box in self._boxes.values())
+
+    def take(self, letter: Letter) -> None:
+        """Deliver `letter`, or put it behind those that wait for the same user."""
+        box = self._boxes.get(letter.user)
+        if box is None:
+            box = self._boxes[letter.user] = _Mailbox()
+        if not box.held:
+            self._offer(box, letter)
+            self._turn(box, letter.user)
+        elif len(box.waiting) >= MAX_LETTERS or box.waiting_bytes >= MAX_BYTES:
+            self._finish(letter, Reason.OVERFLOW)
+        else:
+            box.waiting.append(letter)
+            box.waiting_bytes += len(letter.data)
+
+    def aclose(self) -> None:
+        """Offer nothing any more; what waits stays unsettled."""
+        self._closed = True
+        for box in self._boxes.values():
+            if box.timer is not None:
+                box.timer.cancel()
+
+    def _offer(self, box: _Mailbox, letter: Letter) -> None:
+        if self._wall() - letter.time_ms / 1000 > self._expiry_s:
+            self._finish(letter, Reason.EXPIRED)
+            return
+        box.in_flight += 1
+        self._deliver(letter.data, partial(self._settled, box, letter))
+
+    def _settled(self, box: _Mailbox, letter: Letter, fate: Fate) -> bool:
+        box.in_flight -= 1
+        kept = self._keeps(box, fate)
+        if kept:
+            box.failed.append(letter)
+        else:
+            self._finish(letter, None if fate is Fate.DONE else Reason(fate.value))
+        self._turn(box, letter.user)
+        return kept
+
+    def _keeps(self, box: _Mailbox, fate: Fate) -> bool:
+        """Whether a letter with this fate is offered again."""
+        if fate is Fate.DONE:
+            box.away_s, box.attempts = None, 0
+            return False
+        if fate is Fate.MALFORMED:
+            return False
+        # Why: "cannot be decided now" is no verdict on the user. Only who is known to be nowhere
+        # runs out of patience.
+        # 原因：“现在无法判断”并不是对用户的结论；只有确知哪里都不在的用户，等待才会到期。
+        if fate is Fate.UNKNOWN or self._closed:
+            return True
+        now_s = self._clock()
+        box.away_s = now_s if box.away_s is None else box.away_s
+        return now_s - box.away_s < self._patience_s
+
+    def _turn(self, box: _Mailbox, user: bytes) -> None:
+        """Once all that was offered is settled: let the next go, or try again in a while."""
+        if box.in_flight or box.offering or self._closed:
+            return
+        # Why: only when nothing of this user is under way. Until then what has failed is not
+        # complete, and a later letter would be offered before an earlier one.
+        # 原因：必须等该用户没有任何在途的信。否则失败的还没收齐，后面的信会抢在前面的之前重发。
+        if not box.failed:
+            self._release(box)
+        if box.failed and not box.in_flight:
+            self._retry_later(box, user)
+        elif not (box.waiting or box.in_flight):
+            self._boxes.pop(user, None)
+
+    def _release(self, box: _Mailbox) -> None:
+        """Offer all that wait, in order, as long as none fails."""
+        box.offering = True
+        while box.waiting and not box.failed:
+            self._offer(box, self._pop(box))
+        box.offering = False
+
+    def _retry_later(self, box: _Mailbox, user: bytes) -> None:
+        box.waiting.extendleft(sorted(box.failed, key=_offset, reverse=True))
+        box.waiting_bytes += sum(len(letter.data) for letter in box.failed)
+        box.failed.clear()
+        pause_s = full_jitter(box.attempts, base_s=_RETRY_BASE_S, cap_s=_RETRY_CAP_S, rng=self._rng)
+        box.attempts += 1
+        box.timer = self._call_later(pause_s, partial(self._retry, box, user))
+
+    def _retry(self, box: _Mailbox, user: bytes) -> None:
+        # Why: only the first. While its user is away, the others would fail one by one.
+        # 原因：只试第一封。用户不在时，其余的只会逐一失败。
+        box.timer = None
+        self._offer(box, self._pop(box))
+        self._turn(box, user)
+
+    def _pop(self, box: _Mailbox) -> Letter:
+        letter = box.waiting.popleft()
+        box.waiting_bytes -= len(letter.data)
+        return letter
+
+
+def _offset(letter: Letter) -> int:
+    return letter.offset
