@@ -5,14 +5,27 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Self
 
 from wsgateway.errors import ConfigError
 from wsgateway.protocol import is_id
 
-ROUTERS = ("redis",)
+# One file in `routers/` is one router: adding one changes nothing here.
+ROUTERS = tuple(
+    sorted(
+        {path.stem for path in Path(__file__).with_name("routers").glob("[a-z]*.py")} - {"base"},
+        reverse=True,  # the default first
+    )
+)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
+KAFKA_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+KAFKA_SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+# A host may be an IPv6 address in brackets.
+_BROKER = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}"
+_BROKERS = re.compile(rf"{_BROKER}(,{_BROKER})*")
 
 _SCALED = ("ping_s", "heartbeat_timeout_s", "sweep_s", "presence_ttl_s", "canary_s")
 _LIMITS_ARE_POSITIVE = (
@@ -27,6 +40,9 @@ _LIMITS_ARE_POSITIVE = (
     "dedup_ids",
     "outbox_bytes",
     "window",
+    "message_expiry_s",
+    "kafka_timeout_s",
+    "kafka_fetch_wait_s",
 )
 # Why: Redis counts a ttl in whole milliseconds, and a ttl of 0 deletes the key.
 # 原因：Redis 的 TTL 以整毫秒计，TTL 为 0 等于删除该键。
@@ -56,8 +72,11 @@ class Config:
     )
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(8080, "port to listen on; 0 takes a free one")
-    router: str = _setting("redis", "how envelopes travel: redis")
+    router: str = _setting("redis", f"how envelopes travel: {' or '.join(ROUTERS)}")
     redis: str | None = _setting(None, "Redis URL; without it: localhost:6379, else embedded")
+    kafka: str | None = _setting(
+        None, "HOST:PORT[,HOST:PORT]; without it: localhost:9092, else embedded"
+    )
     key_prefix: str = _setting("", "put before every Redis key and channel")
     log_level: str = _setting("info", "debug, info, warning or error")
     log_format: str = _setting("text", "text or json")
@@ -77,6 +96,16 @@ class Config:
     outbox_bytes: int = _setting(1 << 20, "bytes queued for a slow reader before it is closed")
     stall_s: float = _setting(10.0, "a write blocked this long closes a slow reader, seconds")
     window: int = _setting(64, "messages of one connection in flight at once")
+    message_expiry_s: float = _setting(600.0, "what waited longer in Kafka expires, seconds")
+    kafka_timeout_s: float = _setting(5.0, "a write Kafka has not answered is unknown, seconds")
+    kafka_fetch_wait_s: float = _setting(0.5, "Kafka may hold an empty fetch so long, seconds")
+    kafka_security_protocol: str = _setting("PLAINTEXT", ", ".join(KAFKA_PROTOCOLS))
+    kafka_sasl_mechanism: str = _setting("PLAIN", ", ".join(KAFKA_SASL_MECHANISMS))
+    kafka_sasl_username: str | None = _setting(None, "user name for SASL")
+    kafka_sasl_password: str | None = _setting(None, "password for SASL; better not as a flag")
+    kafka_ssl_cafile: str | None = _setting(None, "certificates of trusted authorities, PEM")
+    kafka_ssl_certfile: str | None = _setting(None, "our own certificate, PEM")
+    kafka_ssl_keyfile: str | None = _setting(None, "its private key, PEM")
 
     def __post_init__(self) -> None:
         if not is_id(self.gateway_id):
@@ -87,6 +116,8 @@ class Config:
             ("router", ROUTERS),
             ("log_level", LOG_LEVELS),
             ("log_format", LOG_FORMATS),
+            ("kafka_security_protocol", KAFKA_PROTOCOLS),
+            ("kafka_sasl_mechanism", KAFKA_SASL_MECHANISMS),
         ):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} {getattr(self, name)!r}: must be {', '.join(allowed)}")
@@ -98,6 +129,7 @@ class Config:
                 raise ConfigError(
                     f"{name} {getattr(self, name)}: must be {_SHORTEST_TTL_S} or more"
                 )
+        self._check_kafka()
         # Why: one lost ping must not make a live user vanish; below two pings it does.
         # 原因：丢一个 ping 不该让在线用户消失；TTL 低于两个 ping 间隔就会这样。
         for name in ("presence_ttl_s", "heartbeat_timeout_s"):
@@ -105,6 +137,13 @@ class Config:
                 raise ConfigError(
                     f"{name} {getattr(self, name):g} is below two pings (2 x {self.ping_s:g} s)"
                 )
+
+    def _check_kafka(self) -> None:
+        if self.kafka is not None and not _BROKERS.fullmatch(self.kafka):
+            raise ConfigError(f"kafka {self.kafka!r}: must be HOST:PORT[,HOST:PORT]")
+        named = self.kafka_sasl_username and self.kafka_sasl_password
+        if self.kafka_security_protocol.startswith("SASL") and not named:
+            raise ConfigError("kafka_sasl_username and kafka_sasl_password: SASL needs both")
 
     def scaled(self, factor: float) -> Self:
         """Return a copy with all heartbeat times multiplied: 0.01 makes a ping 0.3 s.

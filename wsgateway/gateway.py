@@ -16,10 +16,11 @@ from wsgateway.connection import BoundedSocket, Connection
 from wsgateway.errors import LeaseLost, WsGatewayError
 from wsgateway.http import WEBSOCKET_PATH, Pages
 from wsgateway.hub import Hub
+from wsgateway.presence.claims import RedisClaims
 from wsgateway.presence.lease import Lease
 from wsgateway.presence.redis import RedisPresence
 from wsgateway.report import health_report, stats_report
-from wsgateway.routers.redis import RedisRouter
+from wsgateway.routers import make_router
 from wsgateway.sessions import Sessions
 from wsgateway.stats import Stats
 
@@ -38,7 +39,8 @@ class Gateway:
         config: settings; `config.redis` must be a URL.
 
     Raises:
-        ValueError: `config.redis` is None.
+        ValueError: `config.redis` is None, or an address its router needs.
+        ConfigError: its router cannot be made with these settings.
     """
 
     def __init__(self, config: Config) -> None:
@@ -57,13 +59,14 @@ class Gateway:
             key_prefix=config.key_prefix,
             timeout_s=config.redis_timeout_s,
         )
-        self.router = RedisRouter(
+        self.claims = RedisClaims(
             config.redis,
             config.gateway_id,
-            canary_s=config.canary_s,
+            ttl_s=config.lease_ttl_s,
             key_prefix=config.key_prefix,
             timeout_s=config.redis_timeout_s,
         )
+        self.router = make_router(config, self.claims)
         self.sessions = Sessions(config, self.hub, self.presence, self.router, self.counts)
         self.lease = Lease(
             config.redis,
@@ -100,7 +103,7 @@ class Gateway:
 
         Raises:
             GatewayIdTaken: a live gateway has this id.
-            RedisUnavailable: Redis cannot be asked.
+            BrokerUnavailable: Redis, or the router's broker, cannot be asked.
             OSError: the port is taken.
         """
         try:
@@ -109,6 +112,8 @@ class Gateway:
             holder = f"{socket.gethostname()}, pid {os.getpid()}, {self.url}"
             await self.lease.acquire(holder)
             await self._backends.enter_async_context(self.presence)
+            self.claims.start()
+            self._backends.push_async_callback(self.claims.aclose)
             self._backends.push_async_callback(self.router.stop)
             self._backends.callback(self.sessions.delivery.lanes.aclose)
             await self.router.start(self.sessions.delivery.receive)
@@ -157,7 +162,7 @@ class Gateway:
             async with asyncio.timeout_at(end_s):
                 await self._backends.aclose()
         except TimeoutError:
-            log.warning("Redis does not answer: what is left there lapses by itself")
+            log.warning("a broker does not answer: what is left there lapses by itself")
         if self._server is not None:
             await self._server.wait_closed()
         if serving:
@@ -185,6 +190,11 @@ class Gateway:
             process_request=respond,
             compression=None,
             max_size=protocol.MAX_FRAME_BYTES,
+            # Why: "written" means in the kernel's hands, which outlive us. What a buffer of this
+            # process holds would be lost with it, after its message had been called delivered.
+            # 原因：“已写出”指交到了内核手里，进程死了也还在。若还留在本进程的缓冲里，
+            # 进程一死就丢了，而那条消息却已算作送达。
+            write_limit=0,
             ping_interval=None,
             close_timeout=self.config.close_timeout_s,
             server_header=None,

@@ -2,27 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
 from wsgateway.config import Config
-from wsgateway.errors import KafkaUnavailable
+from wsgateway.errors import ConfigError, KafkaUnavailable
 
 log = logging.getLogger(__name__)
 
+Client = AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
 T = TypeVar("T", AIOKafkaProducer, AIOKafkaConsumer, AIOKafkaAdminClient)
 
-# Why: an hour outlasts every expiry a gateway would be set to, and bounds the disk.
-# 原因：一小时比任何合理的过期时限都长，又给磁盘占用设了上限。
-_RETENTION_MS = 3_600_000
-_REPLICAS = 3
 # Why: how long aiokafka holds on to a request nobody answers. Shorter, and a broker that is only
 # paused would be given up; the sender has long been told `unknown` by then.
 # 原因：aiokafka 等待一个无应答请求的时长。再短就会放弃只是暂停的代理；
@@ -35,7 +32,7 @@ def kafka_settings(config: Config) -> dict[str, Any]:
 
     Raises:
         ValueError: `config.kafka` is None.
-        OSError: a certificate file cannot be read.
+        ConfigError: a certificate file cannot be used.
     """
     if config.kafka is None:
         raise ValueError("config.kafka must be HOST:PORT[,HOST:PORT]")
@@ -44,11 +41,14 @@ def kafka_settings(config: Config) -> dict[str, Any]:
         "security_protocol": config.kafka_security_protocol,
     }
     if "SSL" in config.kafka_security_protocol:
-        settings["ssl_context"] = create_ssl_context(
-            cafile=config.kafka_ssl_cafile,
-            certfile=config.kafka_ssl_certfile,
-            keyfile=config.kafka_ssl_keyfile,
-        )
+        try:
+            settings["ssl_context"] = create_ssl_context(
+                cafile=config.kafka_ssl_cafile,
+                certfile=config.kafka_ssl_certfile,
+                keyfile=config.kafka_ssl_keyfile,
+            )
+        except OSError as error:  # ssl.SSLError is one
+            raise ConfigError(f"certificates for Kafka: {error.strerror or error}") from None
     if "SASL" in config.kafka_security_protocol:
         settings["sasl_mechanism"] = config.kafka_sasl_mechanism
         settings["sasl_plain_username"] = config.kafka_sasl_username
@@ -156,55 +156,19 @@ class KafkaLink:
             await _abandon(client)
 
 
-async def _abandon(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient) -> None:
+async def _abandon(client: Client) -> None:
     # Why: a producer's `stop` waits until the broker has taken what is queued, for ever if need
     # be, and there is no public way to give up.
     # 原因：生产者的 `stop` 会一直等到代理收下排队的数据，代理不在就永远等下去，
     # 而库没有公开的放弃办法。
     if isinstance(client, AIOKafkaProducer):
         await client._sender.close()
-    await client._client.close() if hasattr(client, "_client") else await client.client.close()
-
-
-async def topic_names(admin: AIOKafkaAdminClient) -> set[str]:
-    """Return all topics there are; asking for one by name could make it."""
-    names: Iterable[str] = await admin.list_topics()
-    return set(names)
-
-
-async def ensure_topic(admin: AIOKafkaAdminClient, name: str, partitions: int) -> int:
-    """Make a topic unless it is there; return how many partitions it has.
-
-    Raises:
-        KafkaError: the broker refuses.
-    """
-    if name not in await topic_names(admin):
-        brokers = len((await admin.describe_cluster())["brokers"])
-        await _create(admin, name, partitions, min(_REPLICAS, brokers))
-    (described,) = await admin.describe_topics([name])
-    return len(described["partitions"])
-
-
-async def _create(admin: AIOKafkaAdminClient, name: str, partitions: int, replicas: int) -> None:
-    # Why: with three replicas, two must hold a message before it is `accepted`: then one broker
-    # may die with its disk. With one replica nothing can be promised against that.
-    # 原因：三副本时要有两份写入才算 `accepted`，这样坏掉一台代理连同磁盘也不丢；
-    # 单副本则对此无从保证。
-    options = {
-        "retention.ms": str(_RETENTION_MS),
-        "min.insync.replicas": "2" if replicas == _REPLICAS else "1",
-    }
-    topic = NewTopic(name, partitions, replicas, topic_configs=options)
-    answer = await admin.create_topics([topic])
-    for _, code, *rest in answer.topic_errors:
-        error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
-            raise error(*rest)
+        await client.client.close()
+    else:
+        await client._client.close()
 
 
 def assigned(topic: str, partitions: int) -> list[TopicPartition]:
     """Return all partitions of a topic."""
     return [TopicPartition(topic, number) for number in range(partitions)]
 
-
-Now = Callable[[], float]

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     KafkaError,
@@ -24,7 +23,9 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from wsgateway.batch import Batcher
 from wsgateway.errors import KafkaUnavailable, Overloaded
-from wsgateway.kafka.link import KafkaLink, topic_names
+from wsgateway.kafka.catalog import Catalog
+from wsgateway.kafka.counts import KafkaCounts
+from wsgateway.kafka.link import KafkaLink
 from wsgateway.kafka.topics import partition_of
 from wsgateway.protocol import Status
 
@@ -57,15 +58,22 @@ class Publisher:
 
     Args:
         link: where the brokers are.
+        catalog: which topics there are.
+        counts: counters to keep.
+        timeout_s: after so long without an answer the fate of a record is unknown, seconds.
 
-    Attributes `idempotent` (the broker drops what a retry sends twice), `produce_s` (seconds the
-    latest batches took), `records` and `batches` (written so far) are for reading.
+    Attributes for reading: `idempotent` (the broker drops what a retry sends twice) and
+    `produce_s` (seconds the latest batches took).
     """
 
-    def __init__(self, link: KafkaLink) -> None:
+    def __init__(
+        self, link: KafkaLink, catalog: Catalog, counts: KafkaCounts, *, timeout_s: float
+    ) -> None:
         self._link = link
+        self._catalog = catalog
+        self._counts = counts
+        self._timeout_s = timeout_s
         self._producer: AIOKafkaProducer | None = None
-        self._admin: AIOKafkaAdminClient | None = None
         self._batchers: dict[str, Batcher[Record, Status]] = {}
         self._topics: set[str] = set()
         self._renewing = asyncio.Lock()
@@ -73,8 +81,6 @@ class Publisher:
         self._failing = False
         self.idempotent = True
         self.produce_s: deque[float] = deque(maxlen=_LATENCIES)
-        self.records = 0
-        self.batches = 0
 
     def __len__(self) -> int:
         """Records that wait."""
@@ -86,8 +92,7 @@ class Publisher:
         Raises:
             KafkaUnavailable: the broker does not answer.
         """
-        self._admin = await self._link.admin()
-        self._topics = await self._list_topics()
+        self._topics = await self._catalog.names()
         self._producer = await self._connect()
 
     async def aclose(self) -> None:
@@ -96,10 +101,8 @@ class Publisher:
         for batcher in self._batchers.values():
             await batcher.aclose()
         self._batchers.clear()
-        admin, self._admin = self._admin, None
-        for client in (producer, admin):
-            if client is not None:
-                await self._link.close(client)
+        if producer is not None:
+            await self._link.close(producer)
 
     def publish(self, topic: str, record: Record) -> "asyncio.Future[Status]":
         """Queue `record`, in call order per topic and key.
@@ -131,9 +134,9 @@ class Publisher:
         started_s = time.perf_counter()
         statuses: list[Status | Exception] = [Status.UNKNOWN] * len(records)
         try:
-            async with asyncio.timeout(self._link.timeout_s):
+            async with asyncio.timeout(self._timeout_s):
                 if topic not in self._topics:
-                    self._topics = await self._list_topics()
+                    self._topics = await self._catalog.names()
                 if topic not in self._topics:
                     return [Status.OFFLINE] * len(records)
                 await self._write(topic, records, statuses)
@@ -141,8 +144,8 @@ class Publisher:
             self._failed(topic, error)
             return statuses
         self._failing = False
-        self.batches += 1
-        self.records += len(records)
+        self._counts.batches += 1
+        self._counts.envelopes += len(records)
         self.produce_s.append(time.perf_counter() - started_s)
         return statuses
 
@@ -197,12 +200,6 @@ class Publisher:
         return await self._link.started(
             self._link.producer(idempotent=False, batch_bytes=_BATCH_BYTES)
         )
-
-    async def _list_topics(self) -> set[str]:
-        if self._admin is None:
-            raise KafkaUnavailable("not running")
-        async with self._link.answered():
-            return await topic_names(self._admin)
 
     def _failed(self, topic: str, error: Exception) -> None:
         self._topics.discard(topic)  # it may have been deleted: look again

@@ -3,40 +3,92 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from wsgateway.protocol import Status
 
-Deliver = Callable[[bytes], None]
+
+class Fate(StrEnum):
+    """What became of an envelope that arrived.
+
+    `done`: delivered, passed on to another gateway, or taken in. `offline`: its user is nowhere
+    now. `unknown`: that cannot be decided now. `malformed`: it is no envelope.
+    """
+
+    DONE = "done"
+    OFFLINE = "offline"
+    UNKNOWN = "unknown"
+    MALFORMED = "malformed"
 
 
-@dataclass(frozen=True, slots=True)
+# Told once per delivery. Returns whether the router keeps the envelope and will offer it again;
+# if not, that was final.
+Settled = Callable[[Fate], bool]
+
+
+class Deliver(Protocol):
+    """Takes an envelope that arrived.
+
+    Args:
+        data: the envelope.
+        settled: told its fate, now or later, by routers that remember what they carry.
+        addressee: the gateway it was sent to, when that is not this one: it is gone, and this
+            gateway reads on for it.
+    """
+
+    def __call__(
+        self, data: bytes, settled: Settled | None = None, *, addressee: str | None = None
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouterHealth:
-    """What `/health` and `/stats` show of a router.
+    """What a router says about itself.
 
     Args:
         ok: whether envelopes for this gateway arrive.
         why: the reason when they do not, one line.
-        detail: numbers of this router's own, JSON names.
+        kind: the name of the router.
+        counters: what happened since the start.
+        gauges: what is so now; a dictionary holds one value per label. Seconds end in `_s`.
+        waiting: envelopes not sent yet.
     """
 
     ok: bool
     why: str | None = None
-    detail: dict[str, int | float | str | bool | None] = field(default_factory=dict)
+    kind: str
+    counters: dict[str, int] = field(default_factory=dict)
+    gauges: dict[str, float | dict[str, float]] = field(default_factory=dict)
+    waiting: int = 0
 
 
 class Router(Protocol):
-    """Carries encoded envelopes between gateways, in order per pair of gateways."""
+    """Carries encoded envelopes between gateways, in order per pair of gateways and key."""
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds an envelope to a gateway that died may be under way and still arrive.
+
+        Whoever waits longer for what went there waits in vain.
+        """
 
     async def start(self, deliver: Deliver) -> None:
         """Begin to hand arriving envelopes to `deliver`; return when subscribed or assigned.
 
         Raises:
-            RedisUnavailable: the broker does not answer.
+            BrokerUnavailable: the broker does not answer.
         """
 
-    def route_to_gateway(self, gateway_id: str, envelope: bytes) -> "asyncio.Future[Status]":
+    def route_to_gateway(
+        self, gateway_id: str, envelope: bytes, key: str
+    ) -> "asyncio.Future[Status]":
         """Queue `envelope` at once, in call order; the result says what the broker knows.
+
+        Args:
+            gateway_id: where to.
+            envelope: encoded.
+            key: the user it concerns; order holds among envelopes of one key.
 
         Raises:
             Overloaded: too many envelopes wait already.

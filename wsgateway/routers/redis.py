@@ -15,9 +15,11 @@ from redis.exceptions import RedisError
 from wsgateway import tasks
 from wsgateway.backoff import full_jitter
 from wsgateway.batch import Batcher
+from wsgateway.config import Config
 from wsgateway.envelope import join, split
 from wsgateway.errors import RedisUnavailable
 from wsgateway.heartbeat import sweep_is_late
+from wsgateway.presence.base import Claims
 from wsgateway.protocol import Status
 from wsgateway.redis_link import connect, execute
 from wsgateway.routers.base import Deliver, RouterHealth
@@ -29,6 +31,23 @@ _CANARY = b"~canary"
 # Why: three missed canaries, not one: a single late one is a busy event loop, not a dead link.
 # 原因：连续缺三只金丝雀才算断；只晚一只多半是事件循环忙，不是链路断了。
 _MISSED_CANARIES = 3
+
+
+def make(config: Config, _: Claims) -> "RedisRouter":
+    """Return the router `config` describes.
+
+    Raises:
+        ValueError: `config.redis` is None.
+    """
+    if config.redis is None:
+        raise ValueError("config.redis must be a URL")
+    return RedisRouter(
+        config.redis,
+        config.gateway_id,
+        canary_s=config.canary_s,
+        key_prefix=config.key_prefix,
+        timeout_s=config.redis_timeout_s,
+    )
 
 
 class RedisRouter:
@@ -63,6 +82,11 @@ class RedisRouter:
         self._publishes = 0
         self._publish_failing = False
 
+    @property
+    def patience_s(self) -> float:
+        """See `Router.patience_s`: Redis keeps nothing, so only what is on the wire counts."""
+        return self._timeout_s
+
     async def start(self, deliver: Deliver) -> None:
         """See `Router.start`."""
         self._batcher.start()
@@ -79,7 +103,9 @@ class RedisRouter:
             await self.stop()
             raise RedisUnavailable(f"cannot subscribe: {self._failure or 'no answer in time'}")
 
-    def route_to_gateway(self, gateway_id: str, envelope: bytes) -> "asyncio.Future[Status]":
+    def route_to_gateway(
+        self, gateway_id: str, envelope: bytes, key: str
+    ) -> "asyncio.Future[Status]":
         """See `Router.route_to_gateway`: `routed`, `offline` (no subscriber) or `unknown`."""
         return self._batcher.submit((self._channel(gateway_id), envelope))
 
@@ -99,21 +125,26 @@ class RedisRouter:
     def health(self) -> RouterHealth:
         """See `Router.health`: the canary's age, gaps, and what batching saved."""
         heard_s = self._heard_s or asyncio.get_running_loop().time()
-        age_s = asyncio.get_running_loop().time() - heard_s
-        detail: dict[str, int | float | str | bool | None] = {
-            "kind": "redis",
-            "subscribed": self._subscribed.is_set(),
-            "canaryAgeMs": round(age_s * 1000),
-            "gaps": self._gaps,
-            "publishes": self._publishes,
-            "envelopes": self._batcher.items,
-            "waiting": len(self._batcher),
-        }
+        why = None
         if not self._subscribed.is_set():
-            return RouterHealth(False, f"not subscribed: {self._failure}", detail)
-        if self._is_silent():
-            return RouterHealth(False, "the canary does not come back", detail)
-        return RouterHealth(True, None, detail)
+            why = f"not subscribed: {self._failure}"
+        elif self._is_silent():
+            why = "the canary does not come back"
+        return RouterHealth(
+            ok=why is None,
+            why=why,
+            kind="redis",
+            counters={
+                "gaps": self._gaps,
+                "publishes": self._publishes,
+                "envelopes": self._batcher.items,
+            },
+            gauges={
+                "canary_age_s": round(asyncio.get_running_loop().time() - heard_s, 3),
+                "subscribed": int(self._subscribed.is_set()),
+            },
+            waiting=len(self._batcher),
+        )
 
     def _channel(self, gateway_id: str) -> str:
         return f"{self._prefix}gateway:{gateway_id}"

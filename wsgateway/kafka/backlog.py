@@ -1,0 +1,79 @@
+"""How much of a topic nobody has committed yet: what `kafka-consumer-groups` calls lag."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer
+
+from wsgateway.errors import KafkaUnavailable
+from wsgateway.kafka.link import KafkaLink, assigned
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLag:
+    """Where one partition begins and ends, and what is committed; None: nothing yet."""
+
+    begin: int
+    end: int
+    committed: int | None
+
+    @property
+    def lag(self) -> int:
+        """Records that are not committed."""
+        known = self.committed is not None and self.begin <= self.committed <= self.end
+        return self.end - (self.committed if known and self.committed is not None else self.begin)
+
+
+class Backlog:
+    """Asks the brokers for lag, of any topic.
+
+    Args:
+        link: where the brokers are.
+        group: whose commits to compare with.
+    """
+
+    def __init__(self, link: KafkaLink, group: str) -> None:
+        self._link = link
+        self._group = group
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            KafkaUnavailable: the broker does not answer.
+        """
+        consumer = self._link.consumer(self._group, fetch_wait_s=0.5)
+        self._consumer = await self._link.started(consumer)
+
+    async def aclose(self) -> None:
+        """Disconnect. Safe to call twice."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await self._link.close(consumer)
+
+    async def of(self, topic: str, partitions: int) -> dict[int, PartitionLag]:
+        """Return the lag of each partition.
+
+        Raises:
+            KafkaUnavailable: the broker does not answer.
+        """
+        if self._consumer is None:
+            raise KafkaUnavailable("not connected")
+        all_of_it = assigned(topic, partitions)
+        async with self._link.answered():
+            begins = await self._consumer.beginning_offsets(all_of_it)
+            ends = await self._consumer.end_offsets(all_of_it)
+            return {
+                one.partition: PartitionLag(
+                    begins[one], ends[one], await self._consumer.committed(one)
+                )
+                for one in all_of_it
+            }

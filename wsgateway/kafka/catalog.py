@@ -1,0 +1,107 @@
+"""Which topics there are, and making the ones a gateway needs."""
+
+from typing import Self
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from wsgateway.errors import KafkaUnavailable
+from wsgateway.kafka.link import KafkaLink
+
+# Why: an hour outlasts any sensible expiry of a message, and bounds the disk.
+# 原因：一小时比任何合理的消息过期时限都长，又给磁盘占用设了上限。
+_RETENTION_MS = 3_600_000
+_REPLICAS = 3
+
+
+class Catalog:
+    """The topics of one Kafka cluster.
+
+    Args:
+        link: where the brokers are.
+    """
+
+    def __init__(self, link: KafkaLink) -> None:
+        self._link = link
+        self._admin: AIOKafkaAdminClient | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            KafkaUnavailable: the broker does not answer.
+        """
+        self._admin = await self._link.started(AIOKafkaAdminClient(**self._link.settings))
+
+    async def aclose(self) -> None:
+        """Disconnect. Safe to call twice."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await self._link.close(admin)
+
+    async def names(self) -> set[str]:
+        """Return all topics.
+
+        Raises:
+            KafkaUnavailable: the broker does not answer.
+        """
+        # Why: all of them. Asking for one by name makes it, on a broker that creates topics by
+        # itself, and a gateway nobody runs would look like one.
+        # 原因：列出全部。若代理会自动建主题，按名字询问就会把它建出来，
+        # 没人运行的网关看上去就像存在一样。
+        async with self._link.answered():
+            return set(await self._connected().list_topics())
+
+    async def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has.
+
+        Raises:
+            KafkaUnavailable: the broker does not answer, or has no such topic.
+        """
+        async with self._link.answered():
+            (described,) = await self._connected().describe_topics([topic])
+            if described["error_code"]:
+                raise for_code(described["error_code"])(topic)
+        return len(described["partitions"])
+
+    async def ensure(self, topic: str, partitions: int) -> int:
+        """Make a topic unless it is there; return how many partitions it has.
+
+        Raises:
+            KafkaUnavailable: the broker does not answer, or refuses.
+        """
+        if topic not in await self.names():
+            await self._create(topic, partitions)
+        return await self.partitions(topic)
+
+    async def _create(self, topic: str, partitions: int) -> None:
+        async with self._link.answered():
+            admin = self._connected()
+            replicas = min(_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+            # Why: with three replicas, two must hold a message before it is `accepted`: then one
+            # broker may die with its disk. One replica can promise nothing against that.
+            # 原因：三副本时至少两份写入才算 `accepted`，坏掉一台代理连同磁盘也不丢；
+            # 单副本则对此无从保证。
+            options = {
+                "retention.ms": str(_RETENTION_MS),
+                "min.insync.replicas": "2" if replicas == _REPLICAS else "1",
+            }
+            made = NewTopic(topic, partitions, replicas, topic_configs=options)
+            answer = await admin.create_topics([made])
+            for _, code, *rest in answer.topic_errors:
+                error = for_code(code)
+                # several gateways may start at once
+                if code and error is not TopicAlreadyExistsError:
+                    raise error(*rest)
+
+    def _connected(self) -> AIOKafkaAdminClient:
+        if self._admin is None:
+            raise KafkaUnavailable("not connected")
+        return self._admin
