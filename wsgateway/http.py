@@ -1,5 +1,6 @@
 """The HTTP side of the gateway's port: /health, /stats and /metrics, for machines and people."""
 
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -11,11 +12,15 @@ from prometheus_client.registry import Collector
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from wsgateway.routers.base import Router, RouterHealth
+
 WEBSOCKET_PATH = "/ws"
 
 
 class Observed(Protocol):
     """What can be shown: a gateway."""
+
+    router: Router
 
     def health(self) -> dict[str, Any]: ...
 
@@ -66,10 +71,26 @@ class _GatewayCollector(Collector):
         for name, depth in stats["queues"].items():
             queues.add_metric([name], depth)
         yield queues
-        router = stats["router"]
-        for name in ("gaps", "publishes", "envelopes"):
-            about = f"{name.capitalize()} of the router."
-            yield CounterMetricFamily(f"wsgateway_router_{name}", about, value=router[name])
+        yield from _router(self._observed.router.health())
+
+
+def _router(router: RouterHealth) -> Iterator[Metric]:
+    """A router's own numbers: a new one brings its families with it."""
+    yield _gauge("router_ok", "Whether envelopes for this gateway arrive.", int(router.ok))
+    for name, count in router.counters.items():
+        about = f"Router {router.kind}: {name.replace('_', ' ')}."
+        yield CounterMetricFamily(f"wsgateway_router_{name}", about, value=count)
+    for name, value in router.gauges.items():
+        about = f"Router {router.kind}: {name.removesuffix('_s').replace('_', ' ')}."
+        # the base unit is spelled out: https://prometheus.io/docs/practices/naming/
+        full = f"wsgateway_router_{re.sub('_s$', '_seconds', name)}"
+        if isinstance(value, dict):
+            family = GaugeMetricFamily(full, about, labels=["partition"])
+            for label, one in value.items():
+                family.add_metric([label], one)
+            yield family
+        else:
+            yield GaugeMetricFamily(full, about, value=value)
 
 
 def _gauge(name: str, about: str, value: float) -> Metric:

@@ -9,7 +9,7 @@ from wsgateway.errors import WsGatewayError
 from wsgateway.hub import Hub
 from wsgateway.presence.lease import Lease
 from wsgateway.presence.redis import RedisPresence
-from wsgateway.routers.redis import RedisRouter
+from wsgateway.routers.base import Router, RouterHealth
 from wsgateway.sessions import Sessions
 from wsgateway.stats import Stats
 
@@ -24,7 +24,7 @@ class Reported(Protocol):
     hub: Hub[Connection]
     lease: Lease
     presence: RedisPresence
-    router: RedisRouter
+    router: Router
     sessions: Sessions
     started_s: float
 
@@ -42,13 +42,14 @@ def health_report(gateway: Reported) -> dict[str, Any]:
         "status": "degraded" if why else "ok",
         "gateway": gateway.config.gateway_id,
         "redis": {"ok": redis_why is None, "why": redis_why},
-        "router": {"ok": router.ok, "why": router.why, **router.detail},
+        "router": {"ok": router.ok, "why": router.why, **_numbers(router)},
         "why": why,
     }
 
 
 def stats_report(gateway: Reported) -> dict[str, Any]:
     """Return the counters and depths of `gateway`. No user ids."""
+    router = gateway.router.health()
     uptime_s = asyncio.get_running_loop().time() - gateway.started_s
     return {
         "gateway": gateway.config.gateway_id,
@@ -59,12 +60,23 @@ def stats_report(gateway: Reported) -> dict[str, Any]:
         "refused": dict(gateway.counts.refused),
         "closed": {str(code): count for code, count in gateway.counts.closed.items()},
         "presence": dict(gateway.presence.operations),
-        "router": gateway.router.health().detail,
+        "router": _numbers(router),
         "queues": {
             "presence": gateway.presence.waiting,
-            "router": gateway.router.health().detail["waiting"],
+            "router": router.waiting,
             "lanes": gateway.sessions.delivery.lanes.waiting,
             "outboxBytes": sum(c.queued_bytes for c in gateway.sessions.connections.values()),
         },
         "routes": len(gateway.sessions.delivery.lanes),
     }
+
+
+def _numbers(router: RouterHealth) -> dict[str, Any]:
+    """Return a router's numbers under their JSON names."""
+    numbers = {**router.counters, **router.gauges, "waiting": router.waiting}
+    return {"kind": router.kind, **{_camel(name): value for name, value in numbers.items()}}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

@@ -10,7 +10,7 @@ import redis
 from lifetimes import is_gone
 
 from wsgateway.brokers import RedisServer, find_redis, identify
-from wsgateway.brokers.redis import free_port
+from wsgateway.brokers.server import free_port
 from wsgateway.errors import RedisUnavailable
 
 

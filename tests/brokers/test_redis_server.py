@@ -14,7 +14,9 @@ from lifetimes import eventually, is_gone, owner, read_line
 
 from wsgateway.brokers import RedisServer
 from wsgateway.brokers import redis as redis_module
-from wsgateway.brokers.redis import free_port, server_binary, server_name
+from wsgateway.brokers import server as server_module
+from wsgateway.brokers.redis import server_binary, server_name
+from wsgateway.brokers.server import free_port
 from wsgateway.errors import BrokerError
 
 BINARY = server_binary()
@@ -136,7 +138,7 @@ def test_a_port_lost_between_finding_and_binding_is_replaced(
 ) -> None:
     offered = [server.port, server.port, free_port()]
     last = offered[-1]
-    monkeypatch.setattr(redis_module, "free_port", lambda: offered.pop(0))
+    monkeypatch.setattr(server_module, "free_port", lambda: offered.pop(0))
     with RedisServer() as second:
         assert second.port == last
 

@@ -20,7 +20,8 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from wsgateway.brokers.redis import PortTaken, RedisServer, server_name
+from wsgateway.brokers.redis import RedisServer, server_name
+from wsgateway.brokers.server import PortTaken
 from wsgateway.errors import RedisUnavailable
 
 STANDARD_PORT = 6379

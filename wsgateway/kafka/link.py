@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -17,7 +17,7 @@ from wsgateway.errors import ConfigError, KafkaUnavailable
 
 log = logging.getLogger(__name__)
 
-Client = AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
+Client: TypeAlias = AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
 T = TypeVar("T", AIOKafkaProducer, AIOKafkaConsumer, AIOKafkaAdminClient)
 
 # Why: how long aiokafka holds on to a request nobody answers. Shorter, and a broker that is only
@@ -171,4 +171,3 @@ async def _abandon(client: Client) -> None:
 def assigned(topic: str, partitions: int) -> list[TopicPartition]:
     """Return all partitions of a topic."""
     return [TopicPartition(topic, number) for number in range(partitions)]
-

@@ -18,8 +18,7 @@ def make_router(config: Config, claims: Claims) -> Router:
         module = import_module(f"wsgateway.routers.{config.router}")
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"router {config.router!r} needs {error.name}: "
-            f"pip install 'wsgateway[{config.router}]'"
+            f"router {config.router!r} needs {error.name}: pip install 'wsgateway[{config.router}]'"
         ) from None
     router: Router = module.make(config, claims)
     return router
