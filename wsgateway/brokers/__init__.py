@@ -1,7 +1,19 @@
 """Real broker servers as child processes; `python -m wsgateway.brokers up|status|down`."""
 
+from wsgateway.brokers.apache import ApacheKafka
 from wsgateway.brokers.child import Child
 from wsgateway.brokers.find import FoundRedis, find_redis, identify
 from wsgateway.brokers.redis import RedisServer
+from wsgateway.brokers.server import free_port
+from wsgateway.brokers.tansu import TansuServer
 
-__all__ = ["Child", "FoundRedis", "RedisServer", "find_redis", "identify"]
+__all__ = [
+    "ApacheKafka",
+    "Child",
+    "FoundRedis",
+    "RedisServer",
+    "TansuServer",
+    "find_redis",
+    "free_port",
+    "identify",
+]
