@@ -208,8 +208,6 @@ class Connection:
                         async with asyncio.timeout(self._stall_s):
                             await self._ws.send(frame, text=True)
                     fate = Status.DELIVERED
-                except ConnectionClosed:
-                    return  # `run` sees the same and hands back the rest
                 except TimeoutError:
                     # Why: senders on this gateway wait for this write; a reader that pings but
                     # never reads would hold all of them for ever.
@@ -217,6 +215,14 @@ class Connection:
                     # 会把他们永远拖住。
                     log.info("connection %s reads nothing", self.conn_id)
                     self.close(CloseCode.SLOW_CONSUMER, flush=False)
+                except BaseException as error:
+                    # Why: what is behind this frame goes back first, then this frame: handed
+                    # back newest first, they are in order again.
+                    # 原因：先退回排在这一帧后面的，再退回这一帧：由新到旧退回，顺序才能复原。
+                    self._abandon()
+                    if not isinstance(error, ConnectionClosed):
+                        raise
+                    return
                 finally:
                     self._queued_bytes = max(0, self._queued_bytes - len(frame))
                     if on_written is not None:

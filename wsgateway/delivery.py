@@ -20,7 +20,7 @@ from wsgateway.lane import Parcel
 from wsgateway.lanes import Lanes
 from wsgateway.presence.base import Presence
 from wsgateway.protocol import Ack, FrameError, Hop, Message, Status
-from wsgateway.routers.base import Router
+from wsgateway.routers.base import Fate, Router, Settled
 from wsgateway.stats import Stats
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,6 @@ class Delivery:
             self._deliver_local,
             self.stamp,
             cache_s=config.route_cache_s,
-            fence_s=config.redis_timeout_s,
         )
 
     def stamp(self, stage: str) -> Hop:
@@ -92,23 +91,25 @@ class Delivery:
         except Overloaded as error:
             raise FrameError(ErrorCode.OVERLOADED, str(error), frame.id) from None
 
-    def receive(self, data: bytes) -> None:
-        """Take one envelope from the router; garbage is counted and dropped."""
+    def receive(
+        self, data: bytes, settled: Settled | None = None, *, addressee: str | None = None
+    ) -> None:
+        """Take one envelope from the router, see `Deliver`; garbage is counted and dropped."""
         try:
-            self._take(wire.decode(data))
+            envelope = wire.decode(data)
+            if isinstance(envelope, Carried | Fence):
+                self._arrive(envelope, settled, addressee)
+                return
+            self._take(envelope)
         except (ValueError, RecursionError):  # not an envelope, or not a frame inside
             self._stats.bad_envelopes += 1
             log.warning("dropped %d bytes from the router: not an envelope", len(data))
+            _settle(settled, Fate.MALFORMED)
+        else:
+            _settle(settled, Fate.DONE)
 
-    def _take(self, envelope: Envelope) -> None:
-        if isinstance(envelope, Carried):
-            self._stats.received += 1
-            if envelope.trace is not None:
-                envelope.trace.append(self.stamp("arrived"))
-            self._arrive(envelope, partial(self._arrival_settled, envelope))
-        elif isinstance(envelope, Fence):
-            self._arrive(envelope, partial(self._fence_settled, envelope))
-        elif isinstance(envelope, Replaced):
+    def _take(self, envelope: Replaced | Moved | Fenced | Undelivered) -> None:
+        if isinstance(envelope, Replaced):
             self._on_replaced(envelope.user, envelope.conn)
         elif isinstance(envelope, Moved):
             self.lanes.moved(envelope.user)
@@ -120,7 +121,9 @@ class Delivery:
     def tell(self, gateway_id: str, envelope: Envelope) -> None:
         """Send a control envelope. It may get lost: each only speeds up what heals by itself."""
         try:
-            routing = self._router.route_to_gateway(gateway_id, wire.encode(envelope))
+            routing = self._router.route_to_gateway(
+                gateway_id, wire.encode(envelope), wire.concerns(envelope)
+            )
         except Overloaded as error:
             log.warning("%s not sent: %s", type(envelope).__name__, error)
             return
@@ -172,8 +175,12 @@ class Delivery:
         self._passed(parcel, fate)
 
     def _passed(self, parcel: Parcel, fate: Status) -> None:
-        if fate is Status.OFFLINE:
-            self.lanes.hand_back(parcel)  # never written: the user may be elsewhere by now
+        # Why: never written, so the user may be elsewhere by now. Cut in the middle of the write,
+        # it may have arrived: only a router that promises "at least once" sends it again.
+        # 原因：没写出去，用户这时可能已在别处。写到一半被切断的则可能已经到达：
+        # 只有承诺“至少一次”的路由器才会重发。
+        if fate is Status.OFFLINE or (fate is Status.UNKNOWN and parcel.kept):
+            self.lanes.hand_back(parcel)
         else:
             parcel.done(fate)
 
@@ -181,9 +188,20 @@ class Delivery:
         if carried.id is not None:
             self._recent.forget((carried.sender, carried.to, carried.id))
 
-    def _arrive(self, carried: Carried | Fence, done: Callable[[Status], None]) -> None:
+    def _arrive(
+        self, carried: Carried | Fence, settled: Settled | None, addressee: str | None
+    ) -> None:
         """Give what came from another gateway to its user, or send it after them."""
-        parcel = Parcel(carried, done, arrived=True)
+        if isinstance(carried, Fence):
+            done = partial(self._fence_settled, carried, settled)
+        else:
+            done = partial(self._arrival_settled, carried, settled)
+            self._stats.received += 1
+            if carried.trace is not None:
+                carried.trace.append(self.stamp("arrived"))
+        parcel = Parcel(
+            carried, done, arrived=True, kept=settled is not None, addressee=addressee
+        )
         if self._gateway_id in (carried.stream, carried.origin, *carried.path):
             if self.lanes.has_older(carried) or not self._deliver_local(parcel):
                 self.lanes.come_back(parcel)
@@ -202,14 +220,18 @@ class Delivery:
         elif status in _FAILURES:
             self.refuse(connection, FrameError(*_FAILURES[status]))
 
-    def _arrival_settled(self, carried: Carried, status: Status) -> None:
+    def _arrival_settled(self, carried: Carried, settled: Settled | None, status: Status) -> None:
         """The fate of a message that came from another gateway."""
         if status is Status.DELIVERED:
+            _settle(settled, Fate.DONE)
             return
         if status in (Status.ROUTED, Status.ACCEPTED):
             self._stats.forwarded += 1
             self.tell(carried.origin, Moved(carried.to))
+            _settle(settled, Fate.DONE)
             return
+        if _settle(settled, Fate.OFFLINE if status is Status.OFFLINE else Fate.UNKNOWN):
+            return  # it comes again
         self._stats.undelivered += 1
         report = Undelivered(carried.sender, carried.to, carried.id, status)
         if carried.origin == self._gateway_id:
@@ -217,16 +239,22 @@ class Delivery:
         else:
             self.tell(carried.origin, report)
 
-    def _fence_settled(self, fence: Fence, status: Status) -> None:
+    def _fence_settled(self, fence: Fence, settled: Settled | None, status: Status) -> None:
         """A fence went on to another gateway, or it ends here and is answered."""
         if status not in (Status.ROUTED, Status.ACCEPTED):
             self.tell(fence.origin, Fenced(fence.to, fence.token))
+        _settle(settled, Fate.DONE)
 
     def _report(self, lost: Undelivered) -> None:
         connection = self._hub.connection_of(lost.sender)
         if connection is not None:
             code, message = _FAILURES.get(lost.status, _FAILURES[Status.UNKNOWN])
             self.refuse(connection, FrameError(code, message, lost.id))
+
+
+def _settle(settled: Settled | None, fate: Fate) -> bool:
+    """Tell a router that remembers; return whether it will offer the envelope again."""
+    return settled is not None and settled(fate)
 
 
 def _log_failure(routing: "asyncio.Future[Status]") -> None:

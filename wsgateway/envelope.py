@@ -92,6 +92,13 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Envelope).decode
 
 
+def concerns(envelope: Envelope) -> str:
+    """Return the user an envelope is about: order holds among all that concern one user."""
+    if isinstance(envelope, Carried | Fence):
+        return envelope.to
+    return envelope.sender if isinstance(envelope, Undelivered) else envelope.user
+
+
 def join(envelopes: Iterable[bytes]) -> bytes:
     """Return one payload holding all `envelopes`, in order."""
     return b"\n".join(envelopes)

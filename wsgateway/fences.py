@@ -1,6 +1,7 @@
 """Fences: how a lane learns that all it sent along an old route has arrived somewhere."""
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from functools import partial
 
@@ -17,7 +18,6 @@ class Fences:
     Args:
         gateway_id: this gateway.
         router: carries them.
-        timeout_s: seconds to wait for an answer.
         answered: told the lane, once per fence: answered, too late, or nobody there to answer.
     """
 
@@ -31,26 +31,26 @@ class Fences:
         self,
         gateway_id: str,
         router: Router,
-        timeout_s: float,
         answered: Callable[[Lane], None],
     ) -> None:
         self._gateway_id = gateway_id
         self._router = router
-        self._timeout_s = timeout_s
         self._answered = answered
         self._waiting: dict[int, tuple[Lane, asyncio.TimerHandle]] = {}
-        self._tokens = 0
+        # Why: a log may bring an answer that was meant for an earlier life of this gateway.
+        # 原因：日志可能送来一个本该给本网关前世的应答。
+        self._tokens = secrets.randbits(48)
         self._loop = asyncio.get_running_loop()
 
     def send(self, lane: Lane, gateway_id: str) -> None:
         """Send a fence along `lane`'s old route, to `gateway_id`."""
         self._tokens += 1
         token = self._tokens
-        timer = self._loop.call_later(self._timeout_s, self.answer, token)
+        timer = self._loop.call_later(self._router.patience_s, self.answer, token)
         self._waiting[token] = lane, timer
         fence = Fence(lane.user, self._gateway_id, lane.stream, token)
         try:
-            routing = self._router.route_to_gateway(gateway_id, encode(fence))
+            routing = self._router.route_to_gateway(gateway_id, encode(fence), lane.user)
         except Overloaded:
             self.answer(token)
             return

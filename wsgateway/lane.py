@@ -33,6 +33,8 @@ class Parcel:
         done: hears what became of it, exactly once.
         arrived: it came from another gateway, so sending it on is a hop.
         older: it had left this lane before and came back.
+        kept: its router keeps it until it is settled, so it may be written again.
+        addressee: the gateway it was sent to, if that is gone and this one reads on for it.
         tries: how often nobody was found where it went.
     """
 
@@ -40,6 +42,8 @@ class Parcel:
     done: Callable[[Status], None]
     arrived: bool = False
     older: bool = False
+    kept: bool = False
+    addressee: str | None = None
     tries: int = 0
 
     def may_leave(self, gateway_id: str) -> bool:

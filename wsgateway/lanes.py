@@ -38,7 +38,6 @@ class Lanes:
         deliver_local: hands a message to a local connection; False when the user has none here.
         stamp: makes a hop timestamp for traced messages.
         cache_s: seconds a route is trusted.
-        fence_s: seconds to wait for a fence.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class Lanes:
         stamp: Callable[[str], Hop],
         *,
         cache_s: float,
-        fence_s: float,
     ) -> None:
         self._gateway_id = gateway_id
         self._router = router
@@ -58,7 +56,7 @@ class Lanes:
         self._deliver_local = deliver_local
         self._stamp = stamp
         self._cache_s = cache_s
-        self._fences = Fences(gateway_id, router, fence_s, self._open)
+        self._fences = Fences(gateway_id, router, self._open)
         self._table = LaneTable(MAX_LANES)
         self._loop = asyncio.get_running_loop()
         self.waiting = 0
@@ -163,12 +161,23 @@ class Lanes:
         if isinstance(carried, Carried) and carried.trace is not None:
             carried.trace.append(self._stamp("resolved"))
         try:
-            routing = self._router.route_to_gateway(route, encode(carried))
+            routing = self._route(parcel, route)
         except Overloaded:
             parcel.done(Status.UNKNOWN)
             return
         lane.in_flight += 1
         routing.add_done_callback(partial(self._routed, lane, parcel))
+
+    def _route(self, parcel: Parcel, route: str) -> "asyncio.Future[Status]":
+        # Why: presence may still name a gateway that is gone, whose topic we read for it. Written
+        # there, the message would come back to us at once, round and round.
+        # 原因：在线状态可能仍指向已消失的网关，而它的主题正由我们代读。
+        # 写回那里，消息马上又回到我们手里，没完没了。
+        if route == parcel.addressee:
+            nobody: asyncio.Future[Status] = self._loop.create_future()
+            nobody.set_result(Status.OFFLINE)
+            return nobody
+        return self._router.route_to_gateway(route, encode(parcel.carried), parcel.carried.to)
 
     def _routed(self, lane: Lane, parcel: Parcel, result: "asyncio.Future[Status]") -> None:
         lane.in_flight -= 1
