@@ -1,9 +1,15 @@
 """Which topics there are, and making the ones a gateway needs."""
 
+import asyncio
 from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    LeaderNotAvailableError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from wsgateway.errors import KafkaUnavailable
 from wsgateway.kafka.link import KafkaLink
@@ -12,6 +18,8 @@ from wsgateway.kafka.link import KafkaLink
 # 原因：一小时比任何合理的消息过期时限都长，又给磁盘占用设了上限。
 _RETENTION_MS = 3_600_000
 _REPLICAS = 3
+_NOT_KNOWN_YET = (UnknownTopicOrPartitionError, LeaderNotAvailableError)
+_ASK_AGAIN_S = 0.02
 
 
 class Catalog:
@@ -66,10 +74,7 @@ class Catalog:
             KafkaUnavailable: the broker does not answer, or has no such topic.
         """
         async with self._link.answered():
-            (described,) = await self._connected().describe_topics([topic])
-            if described["error_code"]:
-                raise for_code(described["error_code"])(topic)
-        return len(described["partitions"])
+            return await self._partitions(topic)
 
     async def ensure(self, topic: str, partitions: int) -> int:
         """Make a topic unless it is there; return how many partitions it has.
@@ -77,9 +82,23 @@ class Catalog:
         Raises:
             KafkaUnavailable: the broker does not answer, or refuses.
         """
-        if topic not in await self.names():
-            await self._create(topic, partitions)
-        return await self.partitions(topic)
+        if topic in await self.names():
+            return await self.partitions(topic)
+        await self._create(topic, partitions)
+        async with self._link.answered():
+            while True:
+                try:
+                    return await self._partitions(topic)
+                except _NOT_KNOWN_YET:
+                    # Why: the controller has made it, but the broker we ask has yet to hear of it.
+                    # 原因：控制器已经建好，但我们询问的这台代理还没得到消息。
+                    await asyncio.sleep(_ASK_AGAIN_S)
+
+    async def _partitions(self, topic: str) -> int:
+        (described,) = await self._connected().describe_topics([topic])
+        if described["error_code"]:
+            raise for_code(described["error_code"])(topic)
+        return len(described["partitions"])
 
     async def _create(self, topic: str, partitions: int) -> None:
         async with self._link.answered():

@@ -229,7 +229,7 @@ async def main() -> int:
                 name, address = broker.name, broker.address
         print(f"{plan.router} on {name}, {os.cpu_count()} CPUs, seed {plan.seed}", flush=True)
         began_s = time.monotonic()
-        async with Stage(plan, redis.url, address, broker) as stage:
+        async with Stage(plan, redis.url, address, broker, ("--kafka-fetch-wait-s","0.005")) as stage:
             await stage.run()
     totals = stage.ledger.totals()
     print(f"{totals}  in {time.monotonic() - began_s:.1f} s")
