@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
+from aiokafka.client import AIOKafkaClient
 from balancer import Balancer
 from raw import until
 
 from wsgateway.__main__ import parser
-from wsgateway.brokers import RedisServer
+from wsgateway.brokers import ApacheKafka, RedisServer
+from wsgateway.brokers.apache_jars import kafka_version
 from wsgateway.brokers.server import free_port
 from wsgateway.config import ROUTERS, Config, env_name
 from wsgateway.process import GatewayProcess
@@ -151,6 +153,27 @@ def test_kafka_tells_each_side_an_address_it_can_reach(services: dict[str, Servi
     assert ui["environment"]["KAFKA_CLUSTERS_0_BOOTSTRAPSERVERS"] == told["COMPOSE"]
     assert ui["ports"] == ["127.0.0.1:8090:8080"]
     assert f"localhost:{bound['COMPOSE']}" in services["kafka"]["healthcheck"]["test"]
+
+
+async def test_the_kafka_we_test_with_takes_these_settings(
+    services: dict[str, Service], apache_installed: None
+) -> None:
+    assert services["kafka"]["image"].endswith(f":{kafka_version()}")
+    ports = {port: str(free_port()) for port in ("9092", "19092", "9093")}
+    here = {f":{port}": f":{ports[port]}" for port in ports} | {"//kafka": "//127.0.0.1"}
+    options = {}
+    for name, value in services["kafka"]["environment"].items():
+        if name.startswith("KAFKA_") and name != "KAFKA_LOG_DIRS":
+            property_name = name.removeprefix("KAFKA_").lower().replace("_", ".")
+            options[property_name] = re.sub("|".join(here), lambda m: here[m[0]], str(value))
+    with ApacheKafka(int(ports["9092"]), options=options):
+        for listener in ("9092", "19092"):
+            address = f"127.0.0.1:{ports[listener]}"
+            client = AIOKafkaClient(bootstrap_servers=address)
+            await client.bootstrap()
+            [broker] = client.cluster.brokers()
+            assert f"{broker.host}:{broker.port}" == address, "told the address it asked"
+            await client.close()
 
 
 @pytest.mark.parametrize("router", ROUTERS)
