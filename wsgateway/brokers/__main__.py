@@ -4,8 +4,10 @@ import asyncio
 import sys
 from urllib.parse import urlsplit
 
-from wsgateway.brokers import supervisor
-from wsgateway.brokers.find import STANDARD_PORT, identify
+from wsgateway.brokers import find, supervisor
+from wsgateway.brokers.find_kafka import STANDARD_PORT as KAFKA_PORT
+from wsgateway.brokers.find_kafka import identify_kafka
+from wsgateway.brokers.supervisor import KAFKAS, Broker, State, Wanted
 from wsgateway.command import Parser
 from wsgateway.errors import BrokerError, WsGatewayError
 
@@ -14,32 +16,67 @@ def parser() -> Parser:
     """Return the command line."""
     made = Parser(
         prog="python -m wsgateway.brokers",
-        description="Run a real Redis-compatible server on this machine, in the background.",
+        description="Run a real Redis-compatible server on this machine, in the background; "
+        "with --kafka also a broker that speaks the Kafka protocol.",
         epilog="Exit status: 0 done or running, 1 failed or (status) nothing runs, 2 wrong usage.",
     )
     commands = made.add_subparsers(dest="command", required=True, metavar="up|status|down")
-    starting = commands.add_parser("up", help="start it and return when it answers")
+    starting = commands.add_parser("up", help="start them and return when they answer")
     starting.add_argument(
         "--port",
         type=int,
-        help=f"Redis port on 127.0.0.1; 0 takes a free one (default {STANDARD_PORT})",
+        help=f"Redis port on 127.0.0.1; 0 takes a free one (default {find.STANDARD_PORT})",
+    )
+    starting.add_argument(
+        "--kafka",
+        nargs="?",
+        const="tansu",
+        choices=list(KAFKAS),
+        help="start this too: tansu (the default; in memory), or apache: Apache Kafka, on the Java "
+        "of this machine; the first time Maven fetches it (43 MB)",
+    )
+    starting.add_argument(
+        "--kafka-port",
+        type=int,
+        help=f"its port; 0 takes a free one (default {KAFKA_PORT})",
     )
     commands.add_parser("status", help="say what runs")
     commands.add_parser("down", help="stop it")
     return made
 
 
-def up(port: int | None) -> int:
+def up(port: int | None, kafka: str | None, kafka_port: int | None) -> int:
     """Start the brokers unless they run."""
     state = supervisor.running()
-    if state is not None:
-        if port and urlsplit(state.url).port != port:
-            raise BrokerError(f"already up at {state.url}, not on port {port}: `down` first")
-        print(f"already up: {state.name} at {state.url}")
-        return 0
-    state = supervisor.up(STANDARD_PORT if port is None else port)
-    print(f"up: {state.name} at {state.url}")
+    already = "already " if state is not None else ""
+    if state is None:
+        port = find.STANDARD_PORT if port is None else port
+        kafka_port = KAFKA_PORT if kafka_port is None else kafka_port
+        state = supervisor.up(Wanted(port, kafka or "", kafka_port))
+    else:
+        _check_same(state, port, kafka, kafka_port)
+    for broker in state.brokers:
+        print(f"{already}up: {broker}")
     return 0
+
+
+def _check_same(state: State, port: int | None, kafka: str | None, kafka_port: int | None) -> None:
+    """Refuse to call something up that is not what was asked for."""
+    wrong: Broker | None = None
+    if port and urlsplit(state.redis.address).port != port:
+        wrong, wanted = state.redis, f"on port {port}"
+    elif kafka and state.kafka is None:
+        wrong, wanted = state.redis, "with Kafka"
+    elif kafka and state.kafka is not None and kafka not in state.kafka.name.lower():
+        wrong, wanted = state.kafka, f"as {kafka}"
+    elif (
+        kafka_port
+        and state.kafka is not None
+        and not state.kafka.address.endswith(f":{kafka_port}")
+    ):
+        wrong, wanted = state.kafka, f"on port {kafka_port}"
+    if wrong is not None:
+        raise BrokerError(f"already up: {wrong}, not {wanted}: `down` first")
 
 
 def status() -> int:
@@ -48,8 +85,11 @@ def status() -> int:
     if state is None:
         print("down: no broker was started with `up`")
         return 1
-    name = asyncio.run(identify(state.url))
-    print(f"up: {name} at {state.url}, supervisor pid {state.pid}")
+    name = asyncio.run(find.identify(state.redis.address))
+    print(f"up: {name} at {state.redis.address}, supervisor pid {state.pid}")
+    if state.kafka is not None:
+        name = asyncio.run(identify_kafka(state.kafka.address))
+        print(f"up: {name} at {state.kafka.address}")
     return 0
 
 
@@ -60,17 +100,26 @@ def down() -> int:
         print("nothing to stop")
         return 0
     supervisor.down(state)
-    print(f"stopped: {state.name}")
+    for broker in state.brokers:
+        print(f"stopped: {broker.name}")
     return 0
 
 
 def main() -> int:
     """Run the command; return its exit status."""
     arguments = parser().parse_args()
+    ports = [getattr(arguments, name, None) for name in ("port", "kafka_port")]
+    if ports[1] is not None and arguments.kafka is None:
+        parser().error("--kafka-port: needs --kafka")
     try:
-        if not 0 <= (getattr(arguments, "port", None) or 0) <= 65535:
-            raise BrokerError(f"port {arguments.port}: must be 0 to 65535")
-        commands = {"up": lambda: up(arguments.port), "status": status, "down": down}
+        for port in ports:
+            if not 0 <= (port or 0) <= 65535:
+                raise BrokerError(f"port {port}: must be 0 to 65535")
+        commands = {
+            "up": lambda: up(arguments.port, arguments.kafka, arguments.kafka_port),
+            "status": status,
+            "down": down,
+        }
         with supervisor.one_command():
             return commands[arguments.command]()
     except WsGatewayError as error:

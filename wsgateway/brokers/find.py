@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +69,7 @@ async def find_redis(given: str | None, *, local_port: int = STANDARD_PORT) -> F
     """
     if given is not None:
         return FoundRedis(given, "given", await identify(given))
-    if not await _listens(local_port):
+    if not await listens(local_port):
         server = RedisServer(local_port)
         try:
             await asyncio.to_thread(server.start)
@@ -115,7 +116,7 @@ async def identify(url: str, timeout_s: float = _TIMEOUT_S) -> str:
     except RedisTimeoutError:
         raise RedisUnavailable(f"Redis at {where} does not answer in {timeout_s:g} s") from None
     except (RedisError, OSError) as error:
-        raise RedisUnavailable(f"Redis at {where} does not answer: {_reason(error)}") from None
+        raise RedisUnavailable(f"Redis at {where} does not answer: {reason(error)}") from None
     if not isinstance(info, Mapping) or "redis_version" not in info:
         raise RedisUnavailable(f"what answers at {where} is no Redis: it does not say its version")
     return server_name(info)
@@ -134,10 +135,12 @@ def without_password(url: str) -> str:
     return url.partition("?")[0]  # a query may hold a password too
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Return the system's own words for why a connection failed, else the error's."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return cause.strerror or "no such host"
         # asyncio joins the failures of several addresses into one text without a number
         number = re.search(r"\[Errno (\d+)\]", str(cause))
         if number is not None:
@@ -146,7 +149,8 @@ def _reason(error: BaseException) -> str:
     return str(error)
 
 
-async def _listens(port: int) -> bool:
+async def listens(port: int) -> bool:
+    """Whether something listens on `port` of this machine."""
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -137,8 +137,9 @@ class Server(ABC):
         self.start()
 
     def wait(self) -> None:
-        """Return when it has ended, for whatever reason."""
-        self._running().wait()
+        """Return when it has ended, for whatever reason; at once if it does not run."""
+        if self._child is not None:
+            self._child.wait()
 
     def pause(self) -> None:
         """Stop it without ending it (SIGSTOP): sockets stay open, nothing answers."""

@@ -7,27 +7,65 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
+from wsgateway.brokers.apache import ApacheKafka
 from wsgateway.brokers.redis import RedisServer
+from wsgateway.brokers.server import Server
+from wsgateway.brokers.tansu import TansuServer
 from wsgateway.errors import BrokerError
 
+KAFKAS: Mapping[str, type[ApacheKafka] | type[TansuServer]] = {
+    "tansu": TansuServer,
+    "apache": ApacheKafka,
+}
 _STOP_TIMEOUT_S = 15.0
 _POLL_S = 0.02
 
 
+class Broker(msgspec.Struct, frozen=True):
+    """One server: its name, and its address as a flag of the gateway wants it."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.address}"
+
+
 class State(msgspec.Struct, frozen=True):
-    """What a running supervisor writes down: its pid, and its server's URL and name."""
+    """What a running supervisor writes down: its pid, and what it owns."""
 
     pid: int
-    url: str
-    name: str
+    redis: Broker
+    kafka: Broker | None = None
+
+    @property
+    def brokers(self) -> list[Broker]:
+        """All that it owns."""
+        return [self.redis] if self.kafka is None else [self.redis, self.kafka]
+
+
+class Wanted(NamedTuple):
+    """What to start.
+
+    Args:
+        port: for Redis; 0 takes a free one.
+        kafka: which one, if any: a key of `KAFKAS`.
+        kafka_port: for it; 0 takes a free one.
+    """
+
+    port: int
+    kafka: str = ""
+    kafka_port: int = 0
 
 
 def runtime_directory() -> Path:
@@ -76,17 +114,14 @@ def running() -> State | None:
             return None  # one is starting whose `up` was killed
 
 
-def up(port: int) -> State:
-    """Start a supervisor in the background; return when its server answers.
-
-    Args:
-        port: for Redis; 0 takes a free one.
+def up(wanted: Wanted) -> State:
+    """Start a supervisor in the background; return when its servers answer.
 
     Raises:
         BrokerError: it cannot start; the text says why.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "wsgateway.brokers.supervisor", str(port)],
+        [sys.executable, "-m", "wsgateway.brokers.supervisor", *map(str, wanted)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -102,25 +137,26 @@ def up(port: int) -> State:
         raise BrokerError(answer.decode().strip() or "the supervisor ended at once") from None
 
 
-def supervise(port: int) -> int:
-    """Own the server until SIGTERM, or until the server ends.
+def supervise(wanted: Wanted) -> int:
+    """Own the servers until SIGTERM, or until one of them ends.
 
     Prints one line: the state, or why it cannot start.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    # Why: the lock outlives the server by a moment, so a free lock means that both are gone.
-    # 原因：锁比服务器晚一步释放，因此锁空闲就说明两者都已结束。
+    # Why: the lock outlives the servers by a moment, so a free lock means that all are gone.
+    # 原因：锁比各服务器晚一步释放，因此锁空闲就说明它们都已结束。
     with _open_state() as file:
         if not _lock(file):
             print("another supervisor runs", flush=True)
             return 1
         try:
-            with RedisServer(port) as server:
-                state = msgspec.json.encode(State(os.getpid(), server.url, server.name))
-                file.write(state)
-                print(state.decode(), flush=True)
-                server.wait()
+            with ExitStack() as servers:
+                state, started = _start(wanted, servers)
+                line = msgspec.json.encode(state)
+                file.write(line)
+                print(line.decode(), flush=True)
+                _wait_for_one(started)
         except BrokerError as error:
             print(error, flush=True)
             return 1
@@ -129,8 +165,32 @@ def supervise(port: int) -> int:
     return 0
 
 
+def _start(wanted: Wanted, servers: ExitStack) -> tuple[State, list[Server]]:
+    redis = servers.enter_context(RedisServer(wanted.port))
+    started: list[Server] = [redis]
+    state = State(os.getpid(), Broker(redis.name, redis.url))
+    if wanted.kafka:
+        kafka: ApacheKafka | TansuServer = KAFKAS[wanted.kafka](wanted.kafka_port)
+        started.append(servers.enter_context(kafka))
+        state = replace(state, kafka=Broker(kafka.name, kafka.address))
+    return state, started
+
+
+def _wait_for_one(servers: Iterable[Server]) -> None:
+    """Return when the first of `servers` has ended."""
+    ended = threading.Event()
+
+    def wait(server: Server) -> None:
+        server.wait()
+        ended.set()
+
+    for server in servers:
+        threading.Thread(target=wait, args=(server,), daemon=True).start()
+    ended.wait()
+
+
 def down(state: State) -> None:
-    """Stop the supervisor and its server; return when both are gone.
+    """Stop the supervisor and its servers; return when all are gone.
 
     Raises:
         BrokerError: it does not end in time.
@@ -164,4 +224,4 @@ def _lock(file: IO[bytes]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(supervise(int(sys.argv[1])))
+    sys.exit(supervise(Wanted(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))

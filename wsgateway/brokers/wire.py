@@ -5,6 +5,7 @@ Field by field as https://kafka.apache.org/protocol gives them.
 """
 
 import struct
+from typing import NamedTuple
 
 _METADATA = 3
 _API_VERSIONS = 18
@@ -44,28 +45,51 @@ def ask_versions() -> bytes:
     return _framed(struct.pack(">hhih", _API_VERSIONS, 3, 1, -1) + _NO_TAGS + client + _NO_TAGS)
 
 
-def metadata_version(reply: bytes) -> int | None:
-    """Return the highest `metadata.version` the broker supports; None if it tells none.
+class Versions(NamedTuple):
+    """What a broker tells of itself.
+
+    Args:
+        requests: keys of the requests it answers.
+        metadata_version: the highest `metadata.version` it supports; None if it tells none.
+    """
+
+    requests: frozenset[int]
+    metadata_version: int | None
+
+
+def versions(reply: bytes) -> Versions:
+    """Return what a reply to `ask_versions` tells.
 
     Raises:
-        NotKafka: it is no reply to `ask_versions`.
+        NotKafka: it is no such reply.
     """
     reader = _Reader(reply, correlation=1)
-    if reader.number(">h"):
-        return None  # it does not know this version of the request, and answers in an older one
+    error = reader.number(">h")
+    if error:  # it does not know version 3, and answers in version 0
+        keys = (_key(reader) for _ in range(reader.number(">i")))
+        return Versions(frozenset(keys), None)
+    requests = set()
     for _ in range(reader.varint() - 1):
-        reader.take(6)  # key, lowest and highest version of one request
-        reader.skip_tags()
+        requests.add(_key(reader))
+        reader.tags()
     reader.number(">i")  # throttle time
-    for _ in range(reader.varint()):
-        tag, features = reader.varint(), _Reader(reader.take(reader.varint()))
-        if tag == 0:
-            for _ in range(features.varint() - 1):
-                name = features.take(features.varint() - 1)
-                _, highest = features.number(">h"), features.number(">h")
-                features.skip_tags()
-                if name == b"metadata.version":
-                    return highest
+    supported = reader.tags().get(0, b"\1")
+    return Versions(frozenset(requests), _feature(_Reader(supported), b"metadata.version"))
+
+
+def _key(reader: "_Reader") -> int:
+    key = reader.number(">h")
+    reader.take(4)  # its lowest and highest version
+    return key
+
+
+def _feature(reader: "_Reader", wanted: bytes) -> int | None:
+    for _ in range(reader.varint() - 1):
+        name = reader.take(reader.varint() - 1)
+        _, highest = reader.number(">h"), reader.number(">h")
+        reader.tags()
+        if name == wanted:
+            return highest
     return None
 
 
@@ -109,7 +133,5 @@ class _Reader:
                 return found
             shift += 7
 
-    def skip_tags(self) -> None:
-        for _ in range(self.varint()):
-            self.varint()
-            self.take(self.varint())
+    def tags(self) -> dict[int, bytes]:
+        return {self.varint(): self.take(self.varint()) for _ in range(self.varint())}
