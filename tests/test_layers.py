@@ -12,10 +12,11 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # Which layer a module belongs to: the longest prefix counts.
 LAYERS = {
-    "pure": "protocol envelope errors heartbeat backoff dedup lane",
+    "pure": "protocol envelope errors heartbeat backoff dedup fate lane",
     "parts": "config hub connection stats batch redis_link tasks logs",
     "command": "command",
     "contracts": "presence.base routers.base",
+    "kafka": "kafka",
     "backends": "presence routers",
     "flow": "lanes fences delivery sessions",
     "gateway": "gateway http report",
@@ -31,7 +32,8 @@ ALLOWED = {
     "parts": "pure",
     "command": "",
     "contracts": "pure",
-    "backends": "pure parts contracts",
+    "kafka": "pure parts contracts",
+    "backends": "pure parts contracts kafka",
     "flow": "pure parts contracts",
     "gateway": "pure parts contracts backends flow",
     "client": "pure command",

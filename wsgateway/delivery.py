@@ -15,12 +15,13 @@ from wsgateway.connection import Connection
 from wsgateway.dedup import RecentIds
 from wsgateway.envelope import Carried, Envelope, Fence, Fenced, Moved, Replaced, Undelivered
 from wsgateway.errors import ErrorCode, Overloaded
+from wsgateway.fate import Fate, Kept
 from wsgateway.hub import Hub
 from wsgateway.lane import Parcel
 from wsgateway.lanes import Lanes
 from wsgateway.presence.base import Presence
 from wsgateway.protocol import Ack, FrameError, Hop, Message, Status
-from wsgateway.routers.base import Fate, Router, Settled
+from wsgateway.routers.base import Router
 from wsgateway.stats import Stats
 
 log = logging.getLogger(__name__)
@@ -92,21 +93,21 @@ class Delivery:
             raise FrameError(ErrorCode.OVERLOADED, str(error), frame.id) from None
 
     def receive(
-        self, data: bytes, settled: Settled | None = None, *, addressee: str | None = None
+        self, data: bytes, kept: Kept | None = None, *, addressee: str | None = None
     ) -> None:
         """Take one envelope from the router, see `Deliver`; garbage is counted and dropped."""
         try:
             envelope = wire.decode(data)
             if isinstance(envelope, Carried | Fence):
-                self._arrive(envelope, settled, addressee)
+                self._arrive(envelope, kept, addressee)
                 return
             self._take(envelope)
         except (ValueError, RecursionError):  # not an envelope, or not a frame inside
             self._stats.bad_envelopes += 1
             log.warning("dropped %d bytes from the router: not an envelope", len(data))
-            _settle(settled, Fate.MALFORMED)
+            _settle(kept, Fate.MALFORMED)
         else:
-            _settle(settled, Fate.DONE)
+            _settle(kept, Fate.DONE)
 
     def _take(self, envelope: Replaced | Moved | Fenced | Undelivered) -> None:
         if isinstance(envelope, Replaced):
@@ -188,20 +189,16 @@ class Delivery:
         if carried.id is not None:
             self._recent.forget((carried.sender, carried.to, carried.id))
 
-    def _arrive(
-        self, carried: Carried | Fence, settled: Settled | None, addressee: str | None
-    ) -> None:
+    def _arrive(self, carried: Carried | Fence, kept: Kept | None, addressee: str | None) -> None:
         """Give what came from another gateway to its user, or send it after them."""
         if isinstance(carried, Fence):
-            done = partial(self._fence_settled, carried, settled)
+            done = partial(self._fence_settled, carried, kept)
         else:
-            done = partial(self._arrival_settled, carried, settled)
+            done = partial(self._arrival_settled, carried, kept)
             self._stats.received += 1
             if carried.trace is not None:
                 carried.trace.append(self.stamp("arrived"))
-        parcel = Parcel(
-            carried, done, arrived=True, kept=settled is not None, addressee=addressee
-        )
+        parcel = Parcel(carried, done, arrived=True, kept=kept, addressee=addressee)
         if self._gateway_id in (carried.stream, carried.origin, *carried.path):
             if self.lanes.has_older(carried) or not self._deliver_local(parcel):
                 self.lanes.come_back(parcel)
@@ -220,17 +217,17 @@ class Delivery:
         elif status in _FAILURES:
             self.refuse(connection, FrameError(*_FAILURES[status]))
 
-    def _arrival_settled(self, carried: Carried, settled: Settled | None, status: Status) -> None:
+    def _arrival_settled(self, carried: Carried, kept: Kept | None, status: Status) -> None:
         """The fate of a message that came from another gateway."""
         if status is Status.DELIVERED:
-            _settle(settled, Fate.DONE)
+            _settle(kept, Fate.DONE)
             return
         if status in (Status.ROUTED, Status.ACCEPTED):
             self._stats.forwarded += 1
             self.tell(carried.origin, Moved(carried.to))
-            _settle(settled, Fate.DONE)
+            _settle(kept, Fate.DONE)
             return
-        if _settle(settled, Fate.OFFLINE if status is Status.OFFLINE else Fate.UNKNOWN):
+        if _settle(kept, Fate.OFFLINE if status is Status.OFFLINE else Fate.UNKNOWN):
             return  # it comes again
         self._stats.undelivered += 1
         report = Undelivered(carried.sender, carried.to, carried.id, status)
@@ -239,11 +236,18 @@ class Delivery:
         else:
             self.tell(carried.origin, report)
 
-    def _fence_settled(self, fence: Fence, settled: Settled | None, status: Status) -> None:
+    def _fence_settled(self, fence: Fence, kept: Kept | None, status: Status) -> None:
         """A fence went on to another gateway, or it ends here and is answered."""
-        if status not in (Status.ROUTED, Status.ACCEPTED):
-            self.tell(fence.origin, Fenced(fence.to, fence.token))
-        _settle(settled, Fate.DONE)
+        if status in (Status.ROUTED, Status.ACCEPTED):
+            _settle(kept, Fate.DONE)
+            return
+        # Why: what it follows may have gone back to its router. Then it must stay behind that.
+        # 原因：它所跟随的消息可能已退回路由器，那它也要留在后面。
+        if kept is not None and (status is Status.UNKNOWN or not kept.wanted()):
+            kept.settle(Fate.UNKNOWN)
+            return
+        self.tell(fence.origin, Fenced(fence.to, fence.token))
+        _settle(kept, Fate.DONE)
 
     def _report(self, lost: Undelivered) -> None:
         connection = self._hub.connection_of(lost.sender)
@@ -252,9 +256,9 @@ class Delivery:
             self.refuse(connection, FrameError(code, message, lost.id))
 
 
-def _settle(settled: Settled | None, fate: Fate) -> bool:
+def _settle(kept: Kept | None, fate: Fate) -> bool:
     """Tell a router that remembers; return whether it will offer the envelope again."""
-    return settled is not None and settled(fate)
+    return kept is not None and kept.settle(fate)
 
 
 def _log_failure(routing: "asyncio.Future[Status]") -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from wsgateway.envelope import Carried, Fence
+from wsgateway.fate import Kept
 from wsgateway.protocol import Status
 
 # Why: one hop follows a user who just moved, the second a user who moved again meanwhile; more
@@ -42,9 +43,14 @@ class Parcel:
     done: Callable[[Status], None]
     arrived: bool = False
     older: bool = False
-    kept: bool = False
+    kept: Kept | None = None
     addressee: str | None = None
     tries: int = 0
+
+    @property
+    def recalled(self) -> bool:
+        """Whether an earlier one has gone back to its router, so that this one must follow."""
+        return self.kept is not None and not self.kept.wanted()
 
     def may_leave(self, gateway_id: str) -> bool:
         """Whether it may go on from `gateway_id`; if that is a hop, it is noted in the path."""

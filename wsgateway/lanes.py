@@ -146,7 +146,9 @@ class Lanes:
                 continue
             parcel = queue.popleft()
             self.waiting -= 1
-            if lane.route == self._gateway_id:
+            if parcel.recalled:
+                parcel.done(Status.UNKNOWN)
+            elif lane.route == self._gateway_id:
                 self._leave_local(lane, parcel)
             else:
                 self._leave(lane, parcel, lane.route)

@@ -9,12 +9,13 @@ from functools import partial
 from aiokafka import ConsumerRecord
 
 from wsgateway.errors import BrokerUnavailable, Overloaded
+from wsgateway.fate import Fate, Kept
 from wsgateway.kafka.counts import KafkaCounts
 from wsgateway.kafka.mailboxes import Letter, Mailboxes, Reason
 from wsgateway.kafka.offsets import Progress
 from wsgateway.kafka.publisher import MAX_ENVELOPE_BYTES, Publisher, Record
 from wsgateway.protocol import Status
-from wsgateway.routers.base import Deliver, Fate, Settled
+from wsgateway.routers.base import Deliver
 
 log = logging.getLogger(__name__)
 
@@ -121,12 +122,12 @@ class Intake:
         self._closed = True
         self._mailboxes.aclose()
 
-    def _hand_over(self, data: bytes, settled: Settled) -> None:
+    def _hand_over(self, data: bytes, kept: Kept) -> None:
         try:
-            self._deliver(data, settled, addressee=self._addressee)
+            self._deliver(data, kept, addressee=self._addressee)
         except Exception:  # a bug; it must cost one envelope, not this gateway's hearing
             log.exception("an envelope was not taken in")
-            settled(Fate.MALFORMED)
+            kept.settle(Fate.MALFORMED)
 
     def _finish(self, letter: Letter, reason: Reason | None) -> None:
         if reason is None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from wsgateway.backoff import full_jitter
-from wsgateway.routers.base import Fate, Settled
+from wsgateway.fate import Fate, Kept
 
 _RETRY_BASE_S = 0.05
 _RETRY_CAP_S = 1.0
@@ -93,7 +93,7 @@ class Mailboxes:
 
     def __init__(
         self,
-        deliver: Callable[[bytes, Settled], None],
+        deliver: Callable[[bytes, Kept], None],
         finish: Callable[[Letter, Reason | None], None],
         *,
         patience_s: float,
@@ -144,9 +144,10 @@ class Mailboxes:
             self._finish(letter, Reason.EXPIRED)
             return
         box.in_flight += 1
-        self._deliver(letter.data, partial(self._settled, box, letter))
+        self._deliver(letter.data, _Offer(self, box, letter))
 
-    def _settled(self, box: _Mailbox, letter: Letter, fate: Fate) -> bool:
+    def settled(self, box: "_Mailbox", letter: Letter, fate: Fate) -> bool:
+        """Take the fate of a letter that was offered; return whether it will be again."""
         box.in_flight -= 1
         kept = self._keeps(box, fate)
         if kept:
@@ -212,6 +213,25 @@ class Mailboxes:
         letter = box.waiting.popleft()
         box.waiting_bytes -= len(letter.data)
         return letter
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """Implements `Kept` for one letter."""
+
+    boxes: Mailboxes
+    box: _Mailbox
+    letter: Letter
+
+    def wanted(self) -> bool:
+        # Why: of what was offered together, all that follows a failed letter must come back too,
+        # or it would overtake it: the user may have returned in between.
+        # 原因：一起交出去的信里，只要有一封失败，排在它后面的都要退回，
+        # 否则用户恰好此时回来，后面的就会超到前面去。
+        return not self.box.failed
+
+    def settle(self, fate: Fate) -> bool:
+        return self.boxes.settled(self.box, self.letter, fate)
 
 
 def _offset(letter: Letter) -> int:

@@ -1,30 +1,11 @@
 """The contract every router keeps; `tests/routers/test_contract.py` holds each one to it."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
+from wsgateway.fate import Kept
 from wsgateway.protocol import Status
-
-
-class Fate(StrEnum):
-    """What became of an envelope that arrived.
-
-    `done`: delivered, passed on to another gateway, or taken in. `offline`: its user is nowhere
-    now. `unknown`: that cannot be decided now. `malformed`: it is no envelope.
-    """
-
-    DONE = "done"
-    OFFLINE = "offline"
-    UNKNOWN = "unknown"
-    MALFORMED = "malformed"
-
-
-# Told once per delivery. Returns whether the router keeps the envelope and will offer it again;
-# if not, that was final.
-Settled = Callable[[Fate], bool]
 
 
 class Deliver(Protocol):
@@ -32,13 +13,13 @@ class Deliver(Protocol):
 
     Args:
         data: the envelope.
-        settled: told its fate, now or later, by routers that remember what they carry.
+        kept: by routers that remember what they carry: told its fate, now or later.
         addressee: the gateway it was sent to, when that is not this one: it is gone, and this
             gateway reads on for it.
     """
 
     def __call__(
-        self, data: bytes, settled: Settled | None = None, *, addressee: str | None = None
+        self, data: bytes, kept: Kept | None = None, *, addressee: str | None = None
     ) -> None: ...
 
 
