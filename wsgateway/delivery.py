@@ -19,6 +19,7 @@ from wsgateway.fate import Fate, Kept
 from wsgateway.hub import Hub
 from wsgateway.lane import Parcel
 from wsgateway.lanes import Lanes
+from wsgateway.local import LocalDelivery
 from wsgateway.presence.base import Presence
 from wsgateway.protocol import Ack, FrameError, Hop, Message, Status
 from wsgateway.routers.base import Router
@@ -58,13 +59,18 @@ class Delivery:
         self._router = router
         self._stats = stats
         self._on_replaced = on_replaced
-        self._now_s = asyncio.get_running_loop().time
-        self._recent = RecentIds(config.dedup_ids, config.dedup_s)
+        self._local = LocalDelivery(
+            hub,
+            RecentIds(config.dedup_ids, config.dedup_s),
+            stats,
+            self.stamp,
+            lambda parcel: self.lanes.hand_back(parcel),
+        )
         self.lanes = Lanes(
             config.gateway_id,
             router,
             presence.lookup,
-            self._deliver_local,
+            self._local.deliver,
             self.stamp,
             cache_s=config.route_cache_s,
         )
@@ -140,54 +146,8 @@ class Delivery:
         # Only the lane knows when a local message would overtake them.
         # 原因：有通道的用户曾经或仍在别处，路上可能还有消息；
         # 只有通道知道本地投递会不会超车。
-        if self.lanes.holds(parcel.carried) or not self._deliver_local(parcel):
+        if self.lanes.holds(parcel.carried) or not self._local.deliver(parcel):
             self.lanes.send(parcel)
-
-    def _deliver_local(self, parcel: Parcel) -> bool:
-        carried = parcel.carried
-        connection = self._hub.connection_of(carried.to)
-        if connection is None or not connection.open:
-            return False
-        # Why: an empty frame is a place in the outbox. A fence, or the answer to a repeat, is due
-        # once all before it is written: a repeat may overtake its own first copy otherwise, and
-        # its `delivered` would claim what has not happened yet.
-        # 原因：空帧在发件箱里只占一个位置。栅栏和对重复消息的答复，要等前面的都写出去才算数；
-        # 否则重复消息会跑到自己第一份的前面，`delivered` 就成了尚未发生的事。
-        if isinstance(carried, Fence):
-            return connection.send(b"", partial(self._passed, parcel))
-        if carried.id is not None and not self._recent.add(
-            (carried.sender, carried.to, carried.id), self._now_s()
-        ):
-            self._stats.duplicate += 1
-            return connection.send(b"", partial(self._passed, parcel))
-        frame = bytes(carried.frame)
-        if carried.trace is not None:
-            frame = protocol.with_trace(frame, [*carried.trace, self.stamp("outbox")])
-        if connection.send(frame, partial(self._written, parcel)):
-            return True
-        self._forget(carried)
-        return False
-
-    def _written(self, parcel: Parcel, fate: Status) -> None:
-        if fate is Status.DELIVERED:
-            self._stats.messages_out += 1
-        elif isinstance(parcel.carried, Carried):
-            self._forget(parcel.carried)  # a retry must get through
-        self._passed(parcel, fate)
-
-    def _passed(self, parcel: Parcel, fate: Status) -> None:
-        # Why: never written, so the user may be elsewhere by now. Cut in the middle of the write,
-        # it may have arrived: only a router that promises "at least once" sends it again.
-        # 原因：没写出去，用户这时可能已在别处。写到一半被切断的则可能已经到达：
-        # 只有承诺“至少一次”的路由器才会重发。
-        if fate is Status.OFFLINE or (fate is Status.UNKNOWN and parcel.kept):
-            self.lanes.hand_back(parcel)
-        else:
-            parcel.done(fate)
-
-    def _forget(self, carried: Carried) -> None:
-        if carried.id is not None:
-            self._recent.forget((carried.sender, carried.to, carried.id))
 
     def _arrive(self, carried: Carried | Fence, kept: Kept | None, addressee: str | None) -> None:
         """Give what came from another gateway to its user, or send it after them."""
@@ -200,7 +160,7 @@ class Delivery:
                 carried.trace.append(self.stamp("arrived"))
         parcel = Parcel(carried, done, arrived=True, kept=kept, addressee=addressee)
         if self._gateway_id in (carried.stream, carried.origin, *carried.path):
-            if self.lanes.has_older(carried) or not self._deliver_local(parcel):
+            if self.lanes.has_older(carried) or not self._local.deliver(parcel):
                 self.lanes.come_back(parcel)
             return
         try:
@@ -246,7 +206,10 @@ class Delivery:
         if kept is not None and (status is Status.UNKNOWN or not kept.wanted()):
             kept.settle(Fate.UNKNOWN)
             return
-        self.tell(fence.origin, Fenced(fence.to, fence.token))
+        if fence.origin == self._gateway_id:
+            self.lanes.fenced(fence.token)
+        else:
+            self.tell(fence.origin, Fenced(fence.to, fence.token))
         _settle(kept, Fate.DONE)
 
     def _report(self, lost: Undelivered) -> None:

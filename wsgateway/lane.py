@@ -52,6 +52,10 @@ class Parcel:
         """Whether an earlier one has gone back to its router, so that this one must follow."""
         return self.kept is not None and not self.kept.wanted()
 
+    def ends_at(self, gateway_id: str) -> bool:
+        """Whether it is a fence that has come back to the gateway that sent it."""
+        return isinstance(self.carried, Fence) and self.carried.origin == gateway_id
+
     def may_leave(self, gateway_id: str) -> bool:
         """Whether it may go on from `gateway_id`; if that is a hop, it is noted in the path."""
         path = self.carried.path

@@ -85,11 +85,10 @@ class Lanes:
         """Take what had left this gateway and was forwarded back to it."""
         # Why: it left this lane before everything that waits in it, so it goes first.
         # 原因：它比通道里等待的一切都更早离开，所以排在它们前面。
-        carried = parcel.carried
-        if isinstance(carried, Fence) and carried.origin == self._gateway_id:
-            self._fences.answer(carried.token)
+        if parcel.ends_at(self._gateway_id):
+            parcel.done(Status.DELIVERED)
             return
-        lane = self._table.make(carried)
+        lane = self._table.make(parcel.carried)
         parcel.older = True
         lane.older.append(parcel)
         self.waiting += 1
@@ -100,11 +99,10 @@ class Lanes:
         # Why: older still than what came back. It leaves in the next turn of the loop, when
         # those before it have been handed back too.
         # 原因：它比回流的还要早。等到下一轮事件循环再发，那时排在它前面的也都交还了。
-        carried = parcel.carried
-        if isinstance(carried, Fence) and carried.origin == self._gateway_id:
-            self._loop.call_soon(self._fences.answer, carried.token)
+        if parcel.ends_at(self._gateway_id):
+            self._loop.call_soon(parcel.done, Status.DELIVERED)
             return
-        lane = self._table.make(carried)
+        lane = self._table.make(parcel.carried)
         parcel.older = True
         lane.older.appendleft(parcel)
         self.waiting += 1
@@ -146,9 +144,12 @@ class Lanes:
                 continue
             parcel = queue.popleft()
             self.waiting -= 1
+            # Why: presence may still name the dead gateway whose mail we read. Written back there,
+            # a message would be ours again at once, round and round.
+            # 原因：在线状态可能仍指向由我们代读的已死网关；写回去，消息又会回到手里，没完没了。
             if parcel.recalled:
                 parcel.done(Status.UNKNOWN)
-            elif lane.route == self._gateway_id:
+            elif lane.route in (self._gateway_id, parcel.addressee):
                 self._leave_local(lane, parcel)
             else:
                 self._leave(lane, parcel, lane.route)
@@ -163,23 +164,12 @@ class Lanes:
         if isinstance(carried, Carried) and carried.trace is not None:
             carried.trace.append(self._stamp("resolved"))
         try:
-            routing = self._route(parcel, route)
+            routing = self._router.route_to_gateway(route, encode(carried), lane.user)
         except Overloaded:
             parcel.done(Status.UNKNOWN)
             return
         lane.in_flight += 1
         routing.add_done_callback(partial(self._routed, lane, parcel))
-
-    def _route(self, parcel: Parcel, route: str) -> "asyncio.Future[Status]":
-        # Why: presence may still name a gateway that is gone, whose topic we read for it. Written
-        # there, the message would come back to us at once, round and round.
-        # 原因：在线状态可能仍指向已消失的网关，而它的主题正由我们代读。
-        # 写回那里，消息马上又回到我们手里，没完没了。
-        if route == parcel.addressee:
-            nobody: asyncio.Future[Status] = self._loop.create_future()
-            nobody.set_result(Status.OFFLINE)
-            return nobody
-        return self._router.route_to_gateway(route, encode(parcel.carried), parcel.carried.to)
 
     def _routed(self, lane: Lane, parcel: Parcel, result: "asyncio.Future[Status]") -> None:
         lane.in_flight -= 1

@@ -32,6 +32,16 @@ class Refresh(StrEnum):
     SUPERSEDED = "superseded"
 
 
+def lease_key(key_prefix: str, gateway_id: str) -> str:
+    """Return the Redis key of a lease on a gateway id: it exists while that gateway lives."""
+    return f"{key_prefix}gateway-lease:{gateway_id}"
+
+
+def claim_key(key_prefix: str, name: str) -> str:
+    """Return the Redis key of a claim: it exists while somebody holds it."""
+    return f"{key_prefix}gateway-claim:{name}"
+
+
 class Presence(Protocol):
     """All operations queue at once, in call order, and raise `BrokerUnavailable` or `Overloaded`.
 

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from wsgateway.batch import Batcher
-from wsgateway.presence.lease import HOLD, RELEASE, lease_key
-from wsgateway.redis_link import Call, Pipeline, connect
+from wsgateway.presence.base import claim_key, lease_key
+from wsgateway.redis_link import Call, Pipeline, Script, connect
+
+# The same scripts as for a lease on a gateway id: both are exclusive, both lapse.
+HOLD = Script.load("hold_lease")
+RELEASE = Script.load("release_lease")
 
 
 class RedisClaims:
@@ -60,4 +64,4 @@ class RedisClaims:
         return {one for one, answer in zip(gateway_ids, answers, strict=True) if answer}
 
     def _key(self, name: str) -> str:
-        return f"{self._key_prefix}gateway-claim:{name}"
+        return claim_key(self._key_prefix, name)

@@ -12,6 +12,7 @@ from typing import Any
 
 from wsgateway.batch import Batcher
 from wsgateway.errors import BrokerUnavailable, GatewayIdTaken, LeaseLost, WsGatewayError
+from wsgateway.presence.base import lease_key
 from wsgateway.redis_link import Call, Pipeline, Script, connect
 
 log = logging.getLogger(__name__)
@@ -20,11 +21,6 @@ HOLD = Script.load("hold_lease")
 RELEASE = Script.load("release_lease")
 
 _MARGIN_S = 0.05
-
-
-def lease_key(key_prefix: str, gateway_id: str) -> str:
-    """Return the Redis key of a lease: it exists while that gateway lives."""
-    return f"{key_prefix}gateway-lease:{gateway_id}"
 
 
 class Lease:

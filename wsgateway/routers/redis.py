@@ -34,13 +34,8 @@ _MISSED_CANARIES = 3
 
 
 def make(config: Config, _: Claims) -> "RedisRouter":
-    """Return the router `config` describes.
-
-    Raises:
-        ValueError: `config.redis` is None.
-    """
-    if config.redis is None:
-        raise ValueError("config.redis must be a URL")
+    """Return the router `config` describes; its `redis` is a URL."""
+    assert config.redis is not None
     return RedisRouter(
         config.redis,
         config.gateway_id,
