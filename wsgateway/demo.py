@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from wsgateway.brokers import RedisServer
 from wsgateway.client import Client, Connected, Event, Message
-from wsgateway.command import Parser
+from wsgateway.command import Parser, reader_left
 from wsgateway.errors import WsGatewayError
 from wsgateway.process import GatewayProcess
 from wsgateway.protocol import Status
@@ -157,6 +157,8 @@ def main() -> int:
     except WsGatewayError as error:
         print(f"wsgateway demo: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        return reader_left()
     except KeyboardInterrupt:
         return 130
     print("done: all of it really happened / 完成：以上都真实发生过")

@@ -1,9 +1,6 @@
 """Finding the Redis a gateway will use, and saying in one line why one cannot be used."""
 
 import asyncio
-import os
-import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from wsgateway.brokers.redis import RedisServer, server_name
 from wsgateway.brokers.server import PortTaken
+from wsgateway.command import reason
 from wsgateway.errors import RedisUnavailable
 
 STANDARD_PORT = 6379
@@ -133,20 +131,6 @@ def without_password(url: str) -> str:
         parts = parts._replace(netloc=f"{parts.username or ''}:***@{host}")
         url = urlunsplit(parts)
     return url.partition("?")[0]  # a query may hold a password too
-
-
-def reason(error: BaseException) -> str:
-    """Return the system's own words for why a connection failed, else the error's."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, socket.gaierror):
-            return cause.strerror or "no such host"
-        # asyncio joins the failures of several addresses into one text without a number
-        number = re.search(r"\[Errno (\d+)\]", str(cause))
-        if number is not None:
-            return os.strerror(int(number[1]))
-        cause = cause.__cause__ or cause.__context__
-    return str(error)
 
 
 async def listens(port: int) -> bool:

@@ -9,10 +9,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from wsgateway.brokers.find import listens, reason
+from wsgateway.brokers.find import listens
 from wsgateway.brokers.server import PortTaken
 from wsgateway.brokers.tansu import TansuServer
 from wsgateway.brokers.wire import NotKafka, Versions, ask_versions, versions
+from wsgateway.command import reason
 from wsgateway.errors import KafkaUnavailable
 
 STANDARD_PORT = 9092

@@ -11,8 +11,9 @@ from wsgateway.client.client import Client
 from wsgateway.client.errors import RegisterRefused
 from wsgateway.client.options import Options
 from wsgateway.client.terminal import LineEditor, Screen, keys_at_once, plain_lines, typed_lines
-from wsgateway.command import Parser
+from wsgateway.command import Parser, reader_left, seconds
 from wsgateway.errors import ConfigError, WsGatewayError
+from wsgateway.protocol import is_id
 
 _DEFAULT_GATEWAY = "ws://localhost:8080/ws"
 
@@ -30,18 +31,30 @@ def parser() -> Parser:
         metavar="URL",
         help=f"where to connect; repeat it to name more [{_DEFAULT_GATEWAY}]",
     )
-    made.add_argument("--to", metavar="USER", help="the first addressee, as /to does")
     made.add_argument(
-        "--timeout", type=float, default=10.0, metavar="S", help="deadline of a send, seconds [10]"
+        "--to", type=_user_id, metavar="USER", help="the first addressee, as /to does [none]"
+    )
+    made.add_argument(
+        "--timeout",
+        type=seconds,
+        default=10.0,
+        metavar="S",
+        help="deadline of a send, seconds [10]",
     )
     made.add_argument(
         "--connect-timeout",
-        type=float,
+        type=seconds,
         default=15.0,
         metavar="S",
         help="give up if not connected within, seconds [15]",
     )
     return made
+
+
+def _user_id(text: str) -> str:
+    if not is_id(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a user id, [A-Za-z0-9_-]{{1,64}}")
+    return text
 
 
 async def chat(args: argparse.Namespace) -> int:
@@ -88,9 +101,7 @@ def main() -> int:
         print(f"wsgateway.client: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever read our output is gone; point stdout elsewhere so that the exit is quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return reader_left()
     except KeyboardInterrupt:
         return 130
 

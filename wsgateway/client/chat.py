@@ -5,6 +5,7 @@ import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 
+from wsgateway.client import words
 from wsgateway.client.client import Client
 from wsgateway.client.errors import SendRefused
 from wsgateway.client.events import (
@@ -16,7 +17,7 @@ from wsgateway.client.events import (
     Unreachable,
 )
 from wsgateway.client.terminal import Screen
-from wsgateway.protocol import is_id
+from wsgateway.protocol import Status, is_id
 
 HELP = """\
 bob: hi     send hi to bob, once              给 bob 发一条 hi
@@ -30,6 +31,7 @@ unknown     a timeout, nobody can tell        超时，无从得知"""
 
 _ONCE = re.compile(r"([A-Za-z0-9_-]{1,64}):[ \t]+(.*\S.*)")
 _SENT_KEPT = 1000
+_TO_WHOM = "to whom? /to bob, or bob: hi"
 
 
 class Chat:
@@ -79,25 +81,32 @@ class Chat:
             self._gateway = event.gateway_id
             text = f"{again} to {event.gateway_id} at {event.url}"
         elif isinstance(event, Disconnected):
-            why = event.reason or ("the connection broke" if event.code == 1006 else "it closed")
-            text = f"lost {self._gateway}: {why} (close code {event.code})"
+            text = f"lost {self._gateway}: {words.of_close(event.code, event.reason)}"
         elif isinstance(event, Unreachable):
             text = f"cannot register at {event.url}: {event.reason}"
         elif isinstance(event, Retrying):
-            text = f"trying {event.url} in {event.delay_s:.1f} s"
+            soon = "now" if event.delay_s < 0.05 else f"in {event.delay_s:.1f} s"
+            text = f"trying {event.url} {soon}"
         else:
             text = self._late(event)
         self._screen.print(f"* {text}")
 
     def _late(self, event: LateFailure) -> str:
         sent = self._sent.get(event.id, f"message {event.id}")
-        return f"did not arrive after all: {sent}  [{event.code}]"
+        fate = (
+            "nobody can tell whether it arrived"
+            if event.code == Status.UNKNOWN
+            else "did not arrive after all"
+        )
+        return f"{fate}: {sent}  [{event.code}]"
 
     def _understand(self, line: str, user: str) -> tuple[str, str] | None:
         """Return (to, content) to send, or None if the line was a command or nothing."""
         if line == "/help":
             for row in HELP.splitlines():
                 self._screen.print(row)
+        elif line == "/to":
+            self._fail(_TO_WHOM)
         elif line.startswith("/to "):
             self._address(line.removeprefix("/to ").strip(), user)
         elif line.startswith("/"):
@@ -105,7 +114,7 @@ class Chat:
         elif once := _ONCE.fullmatch(line):
             return once[1], once[2]
         elif line and self._to is None:
-            self._fail("to whom? /to bob, or bob: hi")
+            self._fail(_TO_WHOM)
         elif line:
             return str(self._to), line
         return None

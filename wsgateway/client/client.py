@@ -57,22 +57,15 @@ class Client:
             raise RegisterRefused(ErrorCode.BAD_USER_ID, "a user id is 1 to 64 of A-Z a-z 0-9 _ -")
         self.user = user
         self._options = options
-        self._on_event = on_event
+        emit = on_event or (lambda _: None)
         rng = rng or random.Random()
         rotation = Rotation([gateways] if isinstance(gateways, str) else gateways, options, rng)
         self._pending = Pending(options, rng, lambda: self._link.wake())
         self._inbox = Inbox(options.inbox, lambda: len(self._pending) > 0)
-        intake = Intake(user, self._pending, self._inbox, self._emit)
+        self._intake = Intake(user, self._pending, self._inbox, emit)
+        take = self._intake.take
         self._link = Link(
-            user,
-            rotation,
-            self._pending,
-            self._inbox,
-            intake.take,
-            self._emit,
-            options,
-            ping_s=ping_s,
-            rng=rng,
+            user, rotation, self._pending, self._inbox, take, emit, options, ping_s=ping_s, rng=rng
         )
         self._window = asyncio.Semaphore(options.window)
         self._runner: asyncio.Task[None] | None = None
@@ -103,6 +96,11 @@ class Client:
         """Messages that have arrived and were not taken yet."""
         return len(self._inbox)
 
+    @property
+    def duplicates(self) -> int:
+        """Messages that came again, with the same sender and id, and were suppressed."""
+        return self._intake.duplicates
+
     def new_id(self) -> str:
         """Return a message id that this user has not used before."""
         return f"{self._id_prefix}-{next(self._id_numbers)}"
@@ -111,7 +109,8 @@ class Client:
         """Connect; return once registered.
 
         Raises:
-            GatewayUnreachable: no gateway registered the user within `connect_timeout_s`.
+            GatewayUnreachable: no gateway registered the user within `connect_timeout_s`, or
+                what answers is none (HTTP 404 and the like), at every address.
             RegisterRefused: a gateway refuses this user for good.
             Replaced: the user registered elsewhere meanwhile.
             ClientClosed: it was started before; a client lives once.
@@ -157,7 +156,7 @@ class Client:
 
         It is written again, with the same id, after a reconnect, after an `unknown` and when no
         answer comes, until the deadline. `routed` and `accepted` are not a delivery; should such
-        a message be reported lost later, a `LateFailure` event says so.
+        a message fail later, a `LateFailure` event says so.
 
         Args:
             to: the recipient.
@@ -244,7 +243,3 @@ class Client:
         self._pending.end(error or Status.UNKNOWN)
         self._inbox.end(error)
         self._link.ready.set()
-
-    def _emit(self, event: Event) -> None:
-        if self._on_event is not None:
-            self._on_event(event)

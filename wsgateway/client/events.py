@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from wsgateway.protocol import Hop
 
+NO_CLOSE_FRAME = 1006
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -58,7 +60,12 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class LateFailure:
-    """A message whose `send` had already returned (`routed`) ended nowhere after all."""
+    """A message whose `send` had returned `routed` or `accepted` has failed after all.
+
+    Args:
+        id: its id.
+        code: `offline`: it ended nowhere; `unknown`: nobody can tell whether it arrived.
+    """
 
     id: str
     code: str

@@ -32,7 +32,12 @@ class Intake:
         self._pending = pending
         self._inbox = inbox
         self._emit = emit
-        # As much as a gateway remembers: a message may come by two gateways, each only once.
+        self.duplicates = 0
+        # Why: a router that loses nothing repeats: what a gateway had written when it was killed,
+        # but not yet noted as done, comes again, from itself or another. Only the client has
+        # seen both copies. It remembers as much as a gateway does.
+        # 原因：不丢消息的路由器会重发：网关被杀时已写出、却还没记为完成的，会由它自己或别的网关
+        # 再送一次。两份都见过的只有客户端。它记住的量与网关相同。
         self._recent = RecentIds(max_ids=10_000, max_age_s=600.0)
 
     def take(self, data: bytes) -> None:
@@ -54,6 +59,7 @@ class Intake:
         if frame.id is not None and not self._recent.add(
             (frame.sender, self._user, frame.id), now_s
         ):
+            self.duplicates += 1
             log.debug("suppressed a repeat of message %s", frame.id)
             return
         trace = None if frame.trace is None else tuple(frame.trace)

@@ -5,11 +5,18 @@ import random
 from collections.abc import Callable
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from wsgateway.client import frames
-from wsgateway.client.errors import RegisterRefused
-from wsgateway.client.events import Connected, Disconnected, Event, Retrying, Unreachable
+from wsgateway.client import frames, words
+from wsgateway.client.errors import GatewayUnreachable, RegisterRefused
+from wsgateway.client.events import (
+    NO_CLOSE_FRAME,
+    Connected,
+    Disconnected,
+    Event,
+    Retrying,
+    Unreachable,
+)
 from wsgateway.client.inbox import Inbox
 from wsgateway.client.options import Options
 from wsgateway.client.pending import Pending
@@ -19,7 +26,6 @@ from wsgateway.errors import CloseCode, ErrorCode, Replaced, WsGatewayError
 from wsgateway.protocol import Registered
 
 _MAX_INCOMING_BYTES = 1 << 20
-_NO_CLOSE_FRAME = 1006
 _REGISTER_ELSEWHERE = (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED)
 
 
@@ -68,6 +74,7 @@ class Link:
         self._options = options
         self._rng = rng
         self._session: Session | None = None
+        self._no_gateway_at: set[str] = set()
 
     @property
     def connected(self) -> bool:
@@ -85,6 +92,7 @@ class Link:
         Raises:
             Replaced: the user registered elsewhere.
             RegisterRefused: a gateway refuses this user for good.
+            GatewayUnreachable: there is no gateway at any address, and never was.
         """
         while True:
             hint_ms = await self._attempt(self._rotation.url)
@@ -97,9 +105,7 @@ class Link:
         try:
             ws, registered = await self._open(url)
         except (OSError, TimeoutError, WebSocketException, _NotNow) as error:
-            reason = str(error) or type(error).__name__
-            self.failure = f"{url}: {reason}"
-            self._emit(Unreachable(url, reason))
+            self._failed(url, error)
             return None
         session = Session(
             ws,
@@ -116,7 +122,7 @@ class Link:
             self._pending.lost()
             await ws.close()
         reason = "it stopped answering pings" if session.silent else ws.close_reason or ""
-        code = ws.close_code or _NO_CLOSE_FRAME
+        code = ws.close_code or NO_CLOSE_FRAME
         self._emit(Disconnected(code, reason))
         return self._judge(code, reason)
 
@@ -142,8 +148,9 @@ class Link:
             await ws.send(frames.register(self._user), text=True)
             answer = frames.decode(await ws.recv(decode=False))
         except ConnectionClosed:
-            self._judge(ws.close_code or _NO_CLOSE_FRAME, ws.close_reason or "")
-            raise
+            code, reason = ws.close_code or NO_CLOSE_FRAME, ws.close_reason or ""
+            self._judge(code, reason)
+            raise _NotNow(words.of_close(code, reason)) from None
         except ValueError as error:
             raise _NotNow(f"not a gateway: {error}") from None
         if isinstance(answer, frames.Refusal):
@@ -153,6 +160,26 @@ class Link:
         if not isinstance(answer, Registered):
             raise _NotNow("not a gateway: it did not answer the registration")
         return answer
+
+    def _failed(self, url: str, error: Exception) -> None:
+        """Tell why an attempt failed.
+
+        Raises:
+            GatewayUnreachable: there is no gateway at any address.
+        """
+        reason = words.of_failure(error, self._options.open_timeout_s)
+        self.failure = f"{url}: {reason}"
+        self._emit(Unreachable(url, reason))
+        # Why: a wrong path stays wrong, so waiting out the time to connect is of no use. But
+        # behind an address that was right once, a load balancer may say 404 for a moment.
+        # 原因：路径写错了再等也没用，不必耗尽连接时限。但曾经连通过的地址，
+        # 可能只是负载均衡器一时回了 404。
+        if isinstance(error, InvalidStatus) and _is_final(error.response.status_code):
+            self._no_gateway_at.add(url)
+        else:
+            self._no_gateway_at.discard(url)
+        if self.registered is None and self._no_gateway_at >= self._rotation.urls:
+            raise GatewayUnreachable(f"no gateway at {self.failure}")
 
     async def _serve(self, session: Session, url: str, registered: Registered) -> None:
         loop = asyncio.get_running_loop()
@@ -166,7 +193,7 @@ class Link:
         # without a pause; only a connection that lasted proves that all is well.
         # 原因：若网关接受连接后马上断开，就不能毫无间隔地反复去连；
         # 只有撑过一段时间的连接才说明一切正常。
-        if loop.time() - since_s >= self._options.backoff_cap_s:
+        if loop.time() - since_s >= self._options.steady_s:
             self._rotation.held()
 
     def _judge(self, code: int, reason: str) -> int | None:
@@ -178,3 +205,8 @@ class Link:
         if code == CloseCode.REPLACED:
             raise Replaced(f"{self._user} registered elsewhere")
         return frames.reconnect_hint_ms(reason) if code == CloseCode.RESTART else None
+
+
+def _is_final(status: int) -> bool:
+    """Whether an HTTP status blames the request: 4xx, but for "later" and "too many"."""
+    return 400 <= status < 500 and status not in (408, 425, 429)

@@ -17,7 +17,8 @@ class Options:
         inbox: messages the application has not taken before reading stops.
         window: sends under way at once; more wait their turn.
         backoff_base_s: upper bound of the first retry delay, seconds.
-        backoff_cap_s: no retry delay is longer, seconds; a connection held that long is good.
+        backoff_cap_s: no retry delay is longer, seconds.
+        steady_s: a connection held this long is good: the backoff starts anew, seconds.
     """
 
     connect_timeout_s: float | None = 30.0
@@ -32,6 +33,11 @@ class Options:
     window: int = 64
     backoff_base_s: float = 0.2
     backoff_cap_s: float = 5.0
+    # Why: were only a connection as long as the cap good, a client whose gateway is restarted
+    # a few times in a row would be kept away by the outages it had already overcome.
+    # 原因：若要撑满退避上限那么久才算正常，网关接连重启几次时，
+    # 客户端会因为早已熬过去的中断而迟迟不来重连。
+    steady_s: float = 1.0
 
     def backoff_s(self, attempt: int, rng: random.Random) -> float:
         """Return the delay before retry number `attempt` (from 0), seconds."""

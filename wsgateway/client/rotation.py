@@ -1,7 +1,7 @@
 """Which gateway to try next, and after how long. Pure: the randomness is an argument."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
@@ -41,6 +41,11 @@ class Rotation:
     def url(self) -> str:
         """The gateway to connect to now."""
         return self._urls[self._at]
+
+    @property
+    def urls(self) -> Set[str]:
+        """All addresses."""
+        return frozenset(self._urls)
 
     def advance(self, hint_ms: int | None = None) -> float:
         """Move on to the next gateway; return the seconds to wait before trying it.
