@@ -38,7 +38,7 @@ ALLOWED = {
     "gateway": "pure parts contracts backends flow",
     "client": "pure command",
     "brokers": "pure command",
-    "programs": "pure parts command gateway client brokers",
+    "programs": "pure parts command gateway client brokers kafka",
     "lab": "pure parts command contracts kafka backends flow gateway client brokers programs package",
     "package": "parts gateway client",
 }

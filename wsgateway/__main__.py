@@ -5,16 +5,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from wsgateway import logs, tasks
-from wsgateway.brokers import FoundRedis, find_redis
+from wsgateway.brokers import FoundKafka, FoundRedis, find_kafka, find_redis
 from wsgateway.command import Parser
 from wsgateway.config import Config, env_name
 from wsgateway.errors import ConfigError, WsGatewayError
 from wsgateway.gateway import Gateway
+from wsgateway.kafka.settings import login_settings
 
 T = TypeVar("T")
 
@@ -41,15 +42,16 @@ def parser() -> Parser:
     return made
 
 
-def banner(gateway: Gateway, found: FoundRedis) -> str:
+def banner(gateway: Gateway, redis: FoundRedis, kafka: FoundKafka | None) -> str:
     """Return what a person wants to know of a gateway that has just started."""
-    rows = (
+    rows = [
         ("id", gateway.config.gateway_id),
         ("router", gateway.config.router),
-        ("redis", f"{found.name} at {found.safe_url} ({found.how})"),
-        ("health", f"{gateway.http_url}/health"),
-        ("ready", gateway.url),
-    )
+        ("redis", f"{redis.name} at {redis.safe_url} ({redis.how})"),
+    ]
+    if kafka is not None:
+        rows.append(("kafka", f"{kafka.name} at {kafka.address} ({kafka.how})"))
+    rows += [("health", f"{gateway.http_url}/health"), ("ready", gateway.url)]
     return "\n".join(f"{name:<6} {value}" for name, value in rows)
 
 
@@ -68,14 +70,22 @@ async def run(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     with suppress(Stopped):
-        found = await _unless(stop, find_redis(config.redis))
-        try:
-            await _serve(stop, replace(config, redis=found.url), found)
-        finally:
-            await found.aclose()
+        async with AsyncExitStack() as found:
+            redis = await _unless(stop, find_redis(config.redis))
+            found.push_async_callback(redis.aclose)
+            config = replace(config, redis=redis.url)
+            kafka = None
+            if config.router == "kafka":
+                kafka = await _unless(stop, find_kafka(config.kafka, login_settings(config)))
+                found.push_async_callback(kafka.aclose)
+                wait_s = min(config.kafka_fetch_wait_s, kafka.fetch_wait_s)
+                config = replace(config, kafka=kafka.address, kafka_fetch_wait_s=wait_s)
+            await _serve(stop, config, redis, kafka)
 
 
-async def _serve(stop: asyncio.Event, config: Config, found: FoundRedis) -> None:
+async def _serve(
+    stop: asyncio.Event, config: Config, redis: FoundRedis, kafka: FoundKafka | None
+) -> None:
     try:
         gateway = Gateway(config)
         await _unless(stop, gateway.start())
@@ -84,7 +94,7 @@ async def _serve(stop: asyncio.Event, config: Config, found: FoundRedis) -> None
         why = error.strerror if isinstance(error, OSError) else error
         raise WsGatewayError(f"cannot listen on {where}: {why}") from None
     try:
-        print(banner(gateway, found), flush=True)
+        print(banner(gateway, redis, kafka), flush=True)
         await _unless(stop, gateway.failed())
     finally:
         await gateway.aclose()

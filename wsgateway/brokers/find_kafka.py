@@ -55,6 +55,16 @@ class FoundKafka:
     name: str
     server: TansuServer | None = None
 
+    @property
+    def fetch_wait_s(self) -> float:
+        """How long this broker should hold a fetch that finds nothing, seconds."""
+        # Why: Tansu waits on the partitions of a fetch one after another. With three of them and a
+        # wait of 500 ms, one record in ten came 250 ms late; with 5 ms, none. Apache Kafka wakes
+        # the fetch for any of them, and a long wait costs nothing there.
+        # 原因：Tansu 对一次拉取中的分区逐个等待。三个分区、等待 500 ms 时，十条里有一条晚到
+        # 250 ms；等待 5 ms 则没有。Apache Kafka 任一分区有新记录就唤醒，等多久都没有代价。
+        return 0.005 if self.name.startswith("Tansu") else 0.5
+
     async def aclose(self) -> None:
         """Stop the embedded server, if there is one."""
         if self.server is not None:

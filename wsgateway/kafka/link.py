@@ -10,10 +10,8 @@ from typing import Any, TypeAlias, TypeVar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from aiokafka.helpers import create_ssl_context
 
-from wsgateway.config import Config
-from wsgateway.errors import ConfigError, KafkaUnavailable
+from wsgateway.errors import KafkaUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -25,35 +23,6 @@ T = TypeVar("T", AIOKafkaProducer, AIOKafkaConsumer, AIOKafkaAdminClient)
 # 原因：aiokafka 等待一个无应答请求的时长。再短就会放弃只是暂停的代理；
 # 而发送者早已收到 `unknown`。
 _REQUEST_TIMEOUT_MS = 15_000
-
-
-def kafka_settings(config: Config) -> dict[str, Any]:
-    """Return what every aiokafka client needs to reach the brokers of `config`.
-
-    Raises:
-        ValueError: `config.kafka` is None.
-        ConfigError: a certificate file cannot be used.
-    """
-    if config.kafka is None:
-        raise ValueError("config.kafka must be HOST:PORT[,HOST:PORT]")
-    settings: dict[str, Any] = {
-        "bootstrap_servers": config.kafka.split(","),
-        "security_protocol": config.kafka_security_protocol,
-    }
-    if "SSL" in config.kafka_security_protocol:
-        try:
-            settings["ssl_context"] = create_ssl_context(
-                cafile=config.kafka_ssl_cafile,
-                certfile=config.kafka_ssl_certfile,
-                keyfile=config.kafka_ssl_keyfile,
-            )
-        except OSError as error:  # ssl.SSLError is one
-            raise ConfigError(f"certificates for Kafka: {error.strerror or error}") from None
-    if "SASL" in config.kafka_security_protocol:
-        settings["sasl_mechanism"] = config.kafka_sasl_mechanism
-        settings["sasl_plain_username"] = config.kafka_sasl_username
-        settings["sasl_plain_password"] = config.kafka_sasl_password
-    return settings
 
 
 @dataclass(frozen=True, slots=True)

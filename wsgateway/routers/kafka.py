@@ -17,9 +17,10 @@ from wsgateway.kafka.adoption import Adoption, topic_claim
 from wsgateway.kafka.backlog import Backlog
 from wsgateway.kafka.catalog import Catalog
 from wsgateway.kafka.counts import KafkaCounts
-from wsgateway.kafka.link import KafkaLink, assigned, kafka_settings
+from wsgateway.kafka.link import KafkaLink, assigned
 from wsgateway.kafka.publisher import Publisher, Record
 from wsgateway.kafka.reader import Reader, ReaderSettings
+from wsgateway.kafka.settings import kafka_settings
 from wsgateway.kafka.tail import Tail
 from wsgateway.kafka.topics import PARTITIONS, RESERVED_IDS, Topics
 from wsgateway.presence.base import Claims
