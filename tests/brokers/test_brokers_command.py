@@ -14,7 +14,8 @@ import pytest
 import redis
 from lifetimes import eventually, is_gone, owner, read_line
 
-from wsgateway.brokers import RedisServer
+from wsgateway.brokers import RedisServer, TansuServer, identify_kafka
+from wsgateway.errors import KafkaUnavailable
 
 Brokers = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -40,6 +41,23 @@ def pid_of_server(done: "subprocess.CompletedProcess[str]") -> int:
     with redis.Redis.from_url(address(done)) as client:
         info: Any = client.info("server")
     return int(info["process_id"])
+
+
+def kafka_address(done: "subprocess.CompletedProcess[str]") -> str:
+    return next(
+        line.split()[-1] for line in done.stdout.splitlines() if "Tansu" in line or "Apache" in line
+    )
+
+
+def pid_of_tansu(done: "subprocess.CompletedProcess[str]") -> int:
+    listener = f"--listener-url tcp://{kafka_address(done)}"
+    shown = subprocess.run(
+        ["ps", "-axww", "-o", "pid=,command="], capture_output=True, text=True, check=True
+    )
+    (line,) = (
+        line for line in shown.stdout.splitlines() if listener in line and "watchdog" not in line
+    )
+    return int(line.split()[0])
 
 
 def pid_of_supervisor(tmp_path: Path) -> int:
@@ -90,7 +108,74 @@ def test_a_taken_port_is_one_line(brokers: Brokers, redis_server: RedisServer) -
     assert len(up.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [(), ("sideways",), ("up", "--port", "x")])
+@pytest.mark.parametrize("kind", ["tansu", "apache"])
+async def test_a_kafka_comes_and_goes_with_it(
+    brokers: Brokers, kind: str, request: pytest.FixtureRequest
+) -> None:
+    if kind == "apache":
+        request.getfixturevalue("apache_installed")
+    up = brokers("up", "--port", "0", "--kafka", kind, "--kafka-port", "0")
+    assert (up.returncode, up.stderr, len(up.stdout.splitlines())) == (0, "", 2)
+    kafka = kafka_address(up)
+    name = await identify_kafka(kafka)
+    assert kind in name.lower()
+
+    status = brokers("status")
+    assert (kafka_address(status), address(status)) == (kafka, address(up))
+    assert brokers("up").stdout == up.stdout.replace("up: ", "already up: ")
+    other = {"tansu": "apache", "apache": "tansu"}[kind]
+    for wanted in (["--kafka", other], ["--kafka", kind, "--kafka-port", "9"]):
+        elsewhere = brokers("up", *wanted)
+        assert (elsewhere.returncode, elsewhere.stdout) == (1, "")
+        assert f"already up: {name}" in elsewhere.stderr
+        assert "`down` first" in elsewhere.stderr
+
+    down = brokers("down")
+    assert (down.returncode, len(down.stdout.splitlines())) == (0, 2)
+    with pytest.raises(KafkaUnavailable, match="Connection refused"):
+        await identify_kafka(kafka)
+
+
+def test_tansu_is_the_kafka_to_begin_with(brokers: Brokers) -> None:
+    assert "Tansu" in brokers("up", "--port", "0", "--kafka-port", "0", "--kafka").stdout
+
+
+def test_a_kafka_is_not_added_to_what_runs(brokers: Brokers) -> None:
+    brokers("up", "--port", "0")
+    late = brokers("up", "--kafka")
+    assert (late.returncode, late.stdout) == (1, "")
+    assert late.stderr.endswith("not with Kafka: `down` first\n")
+
+
+def test_a_taken_kafka_port_leaves_nothing_behind(
+    brokers: Brokers, tansu_server: TansuServer
+) -> None:
+    up = brokers("up", "--port", "0", "--kafka", "--kafka-port", str(tansu_server.port))
+    assert up.stderr == (
+        f"wsgateway brokers: port {tansu_server.port} on 127.0.0.1 is taken by another program\n"
+    )
+    assert (up.returncode, brokers("status").returncode) == (1, 1)
+
+
+@pytest.mark.parametrize("victim", ["kafka", "supervisor"])
+async def test_when_one_dies_all_end(brokers: Brokers, victim: str, tmp_path: Path) -> None:
+    up = brokers("up", "--port", "0", "--kafka", "--kafka-port", "0")
+    redis_pid, kafka_pid = pid_of_server(up), pid_of_tansu(up)
+    os.kill(kafka_pid if victim == "kafka" else pid_of_supervisor(tmp_path), signal.SIGKILL)
+    assert eventually(lambda: is_gone(redis_pid) and is_gone(kafka_pid))
+    assert eventually(lambda: brokers("status").stdout.startswith("down: "))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("sideways",),
+        ("up", "--port", "x"),
+        ("up", "--kafka", "rabbit"),
+        ("up", "--kafka-port", "0"),
+    ],
+)
 def test_wrong_usage_is_exit_2(brokers: Brokers, arguments: tuple[str, ...]) -> None:
     wrong = brokers(*arguments)
     assert (wrong.returncode, wrong.stdout) == (2, "")

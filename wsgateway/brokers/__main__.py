@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from urllib.parse import urlsplit
 
 from wsgateway.brokers import find, supervisor
 from wsgateway.brokers.find_kafka import STANDARD_PORT as KAFKA_PORT
@@ -62,21 +61,23 @@ def up(port: int | None, kafka: str | None, kafka_port: int | None) -> int:
 
 def _check_same(state: State, port: int | None, kafka: str | None, kafka_port: int | None) -> None:
     """Refuse to call something up that is not what was asked for."""
-    wrong: Broker | None = None
-    if port and urlsplit(state.redis.address).port != port:
-        wrong, wanted = state.redis, f"on port {port}"
+    wrong, wanted = state.redis, ""
+    if port and _port(state.redis) != port:
+        wanted = f"on port {port}"
     elif kafka and state.kafka is None:
-        wrong, wanted = state.redis, "with Kafka"
-    elif kafka and state.kafka is not None and kafka not in state.kafka.name.lower():
-        wrong, wanted = state.kafka, f"as {kafka}"
-    elif (
-        kafka_port
-        and state.kafka is not None
-        and not state.kafka.address.endswith(f":{kafka_port}")
-    ):
-        wrong, wanted = state.kafka, f"on port {kafka_port}"
-    if wrong is not None:
+        wanted = "with Kafka"
+    elif kafka and state.kafka is not None:
+        wrong = state.kafka
+        if kafka not in wrong.name.lower():
+            wanted = f"as {kafka}"
+        elif kafka_port and _port(wrong) != kafka_port:
+            wanted = f"on port {kafka_port}"
+    if wanted:
         raise BrokerError(f"already up: {wrong}, not {wanted}: `down` first")
+
+
+def _port(broker: Broker) -> int:
+    return int(broker.address.rpartition(":")[2])
 
 
 def status() -> int:
