@@ -5,10 +5,12 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from wsgateway.client import Client, Event, Options
 
@@ -66,9 +68,11 @@ class Socket:
 
 
 class Scripted:
-    """Accepts connections and hands them to the test, in order."""
+    """Accepts connections and hands them to the test, in order; or says `no`, an HTTP status."""
 
-    def __init__(self) -> None:
+    def __init__(self, no: HTTPStatus | None = None) -> None:
+        self.no = no
+        self.refusals: asyncio.Queue[HTTPStatus] = asyncio.Queue()
         self._accepted: asyncio.Queue[Socket] = asyncio.Queue()
         self._sockets: list[Socket] = []
         self._server: Server | None = None
@@ -76,7 +80,13 @@ class Scripted:
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
-            self._serve, "127.0.0.1", 0, compression=None, ping_interval=None, close_timeout=0.2
+            self._serve,
+            "127.0.0.1",
+            0,
+            process_request=self._answer,
+            compression=None,
+            ping_interval=None,
+            close_timeout=0.2,
         )
         port = next(iter(self._server.sockets)).getsockname()[1]
         self.url = f"ws://127.0.0.1:{port}/ws"
@@ -94,6 +104,12 @@ class Scripted:
     async def accept(self) -> Socket:
         """Return the next connection."""
         return await self._accepted.get()
+
+    def _answer(self, ws: ServerConnection, _: Request) -> Response | None:
+        if self.no is None:
+            return None
+        self.refusals.put_nowait(self.no)
+        return ws.respond(self.no, "")
 
     async def _serve(self, ws: ServerConnection) -> None:
         socket = Socket(ws)

@@ -25,9 +25,15 @@ async def url(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def chat(*flags: str, stdin: int = PIPE, stdout: int = PIPE):
+async def chat(
+    *flags: str, stdin: int = PIPE, stdout: int = PIPE, encoding: str = "utf-8"
+) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wsgateway.client", *flags), stdin=stdin, stdout=stdout, stderr=PIPE
+        *(sys.executable, "-m", "wsgateway.client", *flags),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=PIPE,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
     )
     try:
         yield process
@@ -78,41 +84,73 @@ async def test_no_gateway(unused_tcp_port: int) -> None:
     assert status == 1
     assert err.startswith("wsgateway.client: no gateway answered within 0.2 s")
     assert err.count("\n") == 1
+    assert "Errno" not in err
 
 
-@pytest.mark.parametrize("flags", [("--user", "a b"), ("--user", "a", "--gateway", "http://x")])
+async def test_a_wrong_path(url: str) -> None:
+    wrong = url.removesuffix("/ws") + "/"
+    status, _, err = await piped(b"bob: hi\n", "--user", "alice", "--gateway", wrong)
+    assert status == 1
+    text = f"no gateway at {wrong}: HTTP 404 Not Found; a gateway's path is /ws"
+    assert err == f"wsgateway.client: {text}\n"
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--user", "a b"),
+        ("--user", "a", "--gateway", "http://x"),
+        ("--user", "a", "--to", "b b"),
+        ("--user", "a", "--timeout", "-1"),
+        ("--user", "a", "--timeout", "nan"),
+        ("--user", "a", "--connect-timeout", "0"),
+    ],
+)
 async def test_wrong_flags(flags: tuple[str, ...]) -> None:
     status, _, err = await piped(b"", *flags)
     assert status == 2
-    assert err.startswith("wsgateway.client: ")
+    assert err.startswith("wsgateway")
     assert err.count("\n") == 1
 
 
-async def test_replaced_ends_it_although_stdin_is_open(gateway: Scripted) -> None:
+async def test_chinese_where_the_terminal_has_none(gateway: Scripted) -> None:
+    gateways = ("--gateway", gateway.url)
+    async with chat("--user", "alice", *gateways, encoding="ascii") as process:
+        socket = await (await gateway.accept()).registered()
+        await socket.say(type="message", content="你好", **{"from": "bob"})
+        talking = asyncio.create_task(process.communicate("/help\nbob: 好\n".encode()))
+        frame = await socket.message()
+        assert frame["content"] == "好"
+        await socket.ack(frame["id"], "accepted")
+        out, err = await talking
+    assert (process.returncode, err) == (0, b"")
+    shown = out.decode("ascii").splitlines()
+    assert r"bob: \u4f60\u597d" in shown
+    assert r"-> bob: \u597d  [accepted]" in shown
+
+
+async def test_how_news_are_worded(gateway: Scripted) -> None:
+    lines = b"/to\nbob: one\nbob: two\nbob: three\n/quit\n"
     async with chat("--user", "alice", "--gateway", gateway.url) as process:
         socket = await (await gateway.accept()).registered()
-        await socket.close(CloseCode.REPLACED)
-        assert process.stderr is not None
-        assert await process.stderr.read() == b"wsgateway.client: alice registered elsewhere\n"
-        assert await process.wait() == 1
-
-
-async def test_it_says_when_it_reconnects_and_what_comes_in(gateway: Scripted) -> None:
-    async with Scripted() as other:
-        gateways = ("--gateway", gateway.url, "--gateway", other.url)
-        async with chat("--user", "alice", *gateways) as process:
-            socket = await (await gateway.accept()).registered("g1")
-            await socket.say(type="message", content="hi\x1b[2J\n", **{"from": "bob"})
-            socket.cut()
-            socket = await (await other.accept()).registered("g2")
-            out, err = await process.communicate(b"")
-    first, message, lost, trying, again = out.decode().splitlines()
-    assert first == f"* connected to g1 at {gateway.url}"
-    assert message == "bob: hi\\x1b[2J\\n"
-    assert lost == "* lost g1: the connection broke (close code 1006)"
-    assert re.fullmatch(rf"\* trying {re.escape(other.url)} (now|in \d+\.\d s)", trying)
-    assert again == f"* connected again, now to g2 at {other.url}"
-    assert (process.returncode, err) == (0, b"")
+        talking = asyncio.create_task(process.communicate(lines))
+        for status, late in (("accepted", "offline"), ("routed", "unknown")):
+            frame = await socket.message()
+            await socket.ack(frame["id"], status)
+            await socket.say(type="error", code=late, message="late", replyTo=frame["id"])
+        await socket.message()  # a pipe waits for the status of a line, so all else was read
+        await socket.close(CloseCode.RESTART, "reconnectMs=1")
+        socket = await (await gateway.accept()).registered()
+        await socket.ack((await socket.message())["id"], "delivered")
+        out, _ = await talking
+    shown = out.decode().splitlines()
+    assert "* to whom? /to bob, or bob: hi" in shown
+    assert "-> bob: one  [accepted]" in shown
+    assert "* did not arrive after all: -> bob: one  [offline]" in shown
+    assert "* nobody can tell whether it arrived: -> bob: two  [unknown]" in shown
+    assert "* lost g1: it is shutting down (close code 1012)" in shown
+    assert f"* trying {gateway.url} now" in shown
+    assert "-> bob: three  [delivered]" in shown
 
 
 class Keyboard:

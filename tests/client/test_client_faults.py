@@ -1,6 +1,11 @@
 """The client against a scripted gateway: every fault happens exactly when the test says so."""
 
 import asyncio
+import os
+import re
+from dataclasses import replace
+from errno import ECONNREFUSED
+from http import HTTPStatus
 
 import pytest
 from scripted_gateway import QUICK, Scripted, Socket, joined
@@ -167,13 +172,14 @@ async def test_what_a_gateway_could_not_answer_is_refused_here(gateway: Scripted
         first.cancel()
 
 
-async def test_a_late_failure_is_an_event(gateway: Scripted) -> None:
+@pytest.mark.parametrize("status", [Status.ROUTED, Status.ACCEPTED])
+async def test_a_late_failure_is_an_event(gateway: Scripted, status: Status) -> None:
     events: list[Event] = []
     async with joined(gateway, events=events) as (client, socket):
         sending = asyncio.create_task(client.send("bob", "hi", id="m"))
         await socket.message()
-        await socket.ack("m", "routed")
-        assert await sending is Status.ROUTED
+        await socket.ack("m", status)
+        assert await sending is status
         await socket.say(type="error", code="offline", message="gone", replyTo="m")
         await socket.say(type="message", content="after", **{"from": "bob"})
         await anext(client)
@@ -195,11 +201,36 @@ async def test_repeats_are_suppressed_also_across_gateways(gateway: Scripted) ->
     async with Scripted() as other, joined(gateway, other) as (client, socket):
         await socket.say(type="message", content="one", id="1", **{"from": "bob"})
         assert (await anext(client)).content == "one"
+        assert client.duplicates == 0
         socket.cut()
         socket = await (await other.accept()).registered("g2")
         await socket.say(type="message", content="one", id="1", **{"from": "bob"})
         await socket.say(type="message", content="other", id="1", **{"from": "carol"})
         assert (await anext(client)).content == "other"
+        assert client.duplicates == 1
+
+
+async def test_a_replay_after_a_crash_is_handed_out_once_and_in_order(gateway: Scripted) -> None:
+    """A gateway that was killed offers again what it had written and not yet noted as done."""
+    async with joined(gateway) as (client, socket):
+        for n in range(100):
+            await socket.say(type="message", content=f"{n}", id=f"{n}", **{"from": "bob"})
+        assert [(await anext(client)).content for _ in range(60)] == [str(n) for n in range(60)]
+        socket.cut()  # 40 wait in the inbox
+        socket = await (await gateway.accept()).registered()
+        for n in range(50, 150):
+            await socket.say(type="message", content=f"{n}", id=f"{n}", **{"from": "bob"})
+        rest = [(await anext(client)).content for _ in range(90)]
+        assert rest == [str(n) for n in range(60, 150)]
+        assert (client.duplicates, client.waiting) == (50, 0)
+
+
+async def test_messages_without_an_id_are_never_repeats(gateway: Scripted) -> None:
+    async with joined(gateway) as (client, socket):
+        for _ in range(2):
+            await socket.say(type="message", content="ha", **{"from": "bob"})
+        assert [(await anext(client)).content for _ in range(2)] == ["ha", "ha"]
+        assert client.duplicates == 0
 
 
 async def test_a_cut_connection_moves_on_and_resends_in_order(gateway: Scripted) -> None:
@@ -350,9 +381,98 @@ async def test_a_gateway_that_does_not_answer_the_registration_is_left(gateway: 
 async def test_no_gateway_at_all_is_a_clear_error(unused_tcp_port: int) -> None:
     url = f"ws://127.0.0.1:{unused_tcp_port}/ws"
     options = Options(connect_timeout_s=0.2, backoff_base_s=0.01)
-    with pytest.raises(GatewayUnreachable, match=f"within 0.2 s; last tried {url}"):
+    text = f"no gateway answered within 0.2 s; last tried {url}: {os.strerror(ECONNREFUSED)}"
+    with pytest.raises(GatewayUnreachable, match=f"^{re.escape(text)}$"):
         async with Client("alice", url, options=options):
             pytest.fail("entered")
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (HTTPStatus.NOT_FOUND, "HTTP 404 Not Found; a gateway's path is /ws"),
+        (HTTPStatus.UNAUTHORIZED, "HTTP 401 Unauthorized"),
+    ],
+)
+async def test_an_address_without_a_gateway_is_not_asked_for_ever(
+    status: HTTPStatus, text: str
+) -> None:
+    async with Scripted(no=status) as one, Scripted(no=status) as two:
+        client = Client("alice", [one.url, two.url], options=QUICK)
+        with pytest.raises(GatewayUnreachable, match=f"^no gateway at {two.url}: {text}$"):
+            await client.start()
+        assert (one.refusals.qsize(), two.refusals.qsize()) == (1, 1)
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS])
+async def test_what_may_pass_is_asked_again(gateway: Scripted, status: HTTPStatus) -> None:
+    gateway.no = status
+    client = Client("alice", gateway.url, options=QUICK)
+    starting = asyncio.create_task(client.start())
+    for _ in range(3):
+        await gateway.refusals.get()
+    gateway.no = None
+    await (await gateway.accept()).registered()
+    await starting
+    await client.aclose()
+
+
+async def test_one_wrong_address_does_not_end_it(gateway: Scripted) -> None:
+    async with Scripted(no=HTTPStatus.NOT_FOUND) as wrong:
+        client = Client("alice", [wrong.url, gateway.url], options=QUICK)
+        starting = asyncio.create_task(client.start())
+        await (await gateway.accept()).registered()
+        await starting
+        assert client.gateway_id == "g1"
+        await client.aclose()
+
+
+async def test_a_404_where_a_gateway_has_been_is_asked_again(gateway: Scripted) -> None:
+    """A load balancer says so while it reloads."""
+    async with joined(gateway) as (client, socket):
+        gateway.no = HTTPStatus.NOT_FOUND
+        socket.cut()
+        for _ in range(3):
+            await gateway.refusals.get()
+        gateway.no = None
+        socket = await (await gateway.accept()).registered()
+        await socket.say(type="message", content="back", **{"from": "bob"})
+        assert (await anext(client)).content == "back"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "text"),
+    [
+        (CloseCode.REGISTER_TIMEOUT, "too late", "too late (close code 4003)"),
+        (CloseCode.INTERNAL_ERROR, "", "it closed the connection (close code 1011)"),
+        (CloseCode.RESTART, "reconnectMs=20", "it is shutting down (close code 1012)"),
+        (None, "", "the connection broke (close code 1006)"),
+    ],
+)
+async def test_why_it_could_not_register(
+    gateway: Scripted, code: CloseCode | None, reason: str, text: str
+) -> None:
+    events: list[Event] = []
+    client = Client("alice", gateway.url, on_event=events.append, options=QUICK)
+    starting = asyncio.create_task(client.start())
+    socket = await gateway.accept()
+    if code is None:
+        socket.cut()
+    else:
+        await socket.close(code, reason)
+    await (await gateway.accept()).registered()
+    await starting
+    await client.aclose()
+    assert events[0] == Unreachable(gateway.url, text)
+
+
+async def test_a_gateway_that_says_nothing_is_worded(gateway: Scripted) -> None:
+    events: list[Event] = []
+    options = replace(QUICK, open_timeout_s=0.1, connect_timeout_s=0.3)
+    client = Client("alice", gateway.url, on_event=events.append, options=options)
+    with pytest.raises(GatewayUnreachable, match=r"last tried .*: no answer within 0.1 s$"):
+        await client.start()
+    assert events[0] == Unreachable(gateway.url, "no answer within 0.1 s")
 
 
 def test_bad_arguments_are_refused_before_connecting() -> None:
