@@ -153,6 +153,33 @@ async def test_how_news_are_worded(gateway: Scripted) -> None:
     assert "-> bob: three  [delivered]" in shown
 
 
+async def test_replaced_ends_it_although_stdin_is_open(gateway: Scripted) -> None:
+    async with chat("--user", "alice", "--gateway", gateway.url) as process:
+        socket = await (await gateway.accept()).registered()
+        await socket.close(CloseCode.REPLACED)
+        assert process.stderr is not None
+        assert await process.stderr.read() == b"wsgateway.client: alice registered elsewhere\n"
+        assert await process.wait() == 1
+
+
+async def test_it_says_when_it_reconnects_and_what_comes_in(gateway: Scripted) -> None:
+    async with Scripted() as other:
+        gateways = ("--gateway", gateway.url, "--gateway", other.url)
+        async with chat("--user", "alice", *gateways) as process:
+            socket = await (await gateway.accept()).registered("g1")
+            await socket.say(type="message", content="hi\x1b[2J\n", **{"from": "bob"})
+            socket.cut()
+            socket = await (await other.accept()).registered("g2")
+            out, err = await process.communicate(b"")
+    first, message, lost, trying, again = out.decode().splitlines()
+    assert first == f"* connected to g1 at {gateway.url}"
+    assert message == "bob: hi\\x1b[2J\\n"
+    assert lost == "* lost g1: the connection broke (close code 1006)"
+    assert re.fullmatch(rf"\* trying {re.escape(other.url)} (now|in 0\.[12] s)", trying)
+    assert again == f"* connected again, now to g2 at {other.url}"
+    assert (process.returncode, err) == (0, b"")
+
+
 class Keyboard:
     """A pseudo terminal: the test types, and sees what the program draws."""
 
