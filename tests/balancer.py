@@ -72,17 +72,21 @@ class Balancer(Server):
         """Return status and body of a page, as a client gets it."""
         return await asyncio.to_thread(_get, f"http://127.0.0.1:{self.port}{path}")
 
-    async def states(self) -> dict[str, str]:
-        """Return what it thinks of each gateway: UP or DOWN."""
-        _, text = await asyncio.to_thread(_get, f"{self._status_url};csv")
-        rows = csv.DictReader(text.removeprefix("# ").splitlines())
-        return {row["svname"]: row["status"] for row in rows if row["pxname"] == "gateways"}
+    async def sessions(self, gateway: str) -> int:
+        """Return how many connections it holds to `gateway`."""
+        return int((await self._row(gateway))["scur"])
 
     async def until(self, gateway: str, state: str) -> None:
-        """Wait until it thinks so of `gateway`."""
+        """Wait until it thinks that `gateway` is UP or DOWN."""
         async with asyncio.timeout(PATIENCE_S):
-            while (await self.states())[gateway] != state:  # noqa: ASYNC110
+            while (await self._row(gateway))["status"] != state:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+
+    async def _row(self, gateway: str) -> dict[str, str]:
+        _, text = await asyncio.to_thread(_get, f"{self._status_url};csv")
+        rows = csv.DictReader(text.removeprefix("# ").splitlines())
+        [row] = [row for row in rows if row["svname"] == gateway]
+        return row
 
     def _command(self, directory: Path, port: int) -> list[str]:
         status = f"127.0.0.1:{free_port()}"
