@@ -45,3 +45,8 @@ def configure(level: str, log_format: str) -> None:
     # 握手失败（端口扫描、挂断的健康检查）还会刷出一堆回溯；我们自己的计数器更有用，
     # 连接里的故障由 sessions.py 记录。
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    # Why: it calls every reconnect an error, and at "debug" logs whole records. What matters of
+    # it is logged, in one line each, by wsgateway.kafka.
+    # 原因：它把每次重连都记成错误，debug 级别还会打印整条记录；
+    # 要紧的由 wsgateway.kafka 各用一行记录。
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

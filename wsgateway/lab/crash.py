@@ -41,6 +41,7 @@ class Plan:
         messages: in all.
         pairs: senders, each with a recipient of its own.
         window: messages of one pair without an answer at once.
+        rate: messages per second in all, at most.
         kills: how often the victim is killed and restarted.
         down_s: how long it stays down each time, seconds.
         victim: "gateway" (the receiving one), "broker", or "forever": the gateway, once, and its
@@ -52,6 +53,7 @@ class Plan:
     messages: int = 20_000
     pairs: int = 20
     window: int = 32
+    rate: float = 4_000.0
     kills: int = 5
     down_s: float = 0.2
     victim: str = "gateway"
@@ -137,10 +139,14 @@ class Stage:
 
     async def _send_all(self, sender: Client, pair: Pair) -> None:
         """Keep `window` messages under way; each worker's next one follows its last."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         turns = iter(range(self.plan.messages // self.plan.pairs))
 
         async def work() -> None:
-            for _ in turns:
+            for turn in turns:
+                due_s = began_s + turn * self.plan.pairs / self.plan.rate
+                await asyncio.sleep(due_s - loop.time())
                 number = self.ledger.sent(pair)
                 status = await sender.send(pair[1], str(number), timeout_s=_SEND_TIMEOUT_S)
                 self.ledger.answered(pair, number, status)
@@ -203,6 +209,7 @@ def parser() -> Parser:
     made.add_argument("--victim", choices=("gateway", "broker", "forever"), default="gateway")
     made.add_argument("--messages", type=int, default=20_000)
     made.add_argument("--pairs", type=int, default=20)
+    made.add_argument("--rate", type=float, default=4_000.0)
     made.add_argument("--kills", type=int, default=5)
     made.add_argument("--down-s", type=float, default=0.2, metavar="S")
     made.add_argument("--seed", type=int, default=1)
@@ -229,7 +236,7 @@ async def main() -> int:
                 name, address = broker.name, broker.address
         print(f"{plan.router} on {name}, {os.cpu_count()} CPUs, seed {plan.seed}", flush=True)
         began_s = time.monotonic()
-        async with Stage(plan, redis.url, address, broker, ("--kafka-fetch-wait-s","0.005")) as stage:
+        async with Stage(plan, redis.url, address, broker) as stage:
             await stage.run()
     totals = stage.ledger.totals()
     print(f"{totals}  in {time.monotonic() - began_s:.1f} s")
