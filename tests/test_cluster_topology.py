@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from wsgateway.brokers import RedisServer
 from wsgateway.brokers.server import free_port
 from wsgateway.client import Client, Options
-from wsgateway.config import Config
+from wsgateway.config import ROUTERS, Config
 from wsgateway.errors import CloseCode
 from wsgateway.process import GatewayProcess
 
@@ -65,10 +65,13 @@ class Topology:
         return Client(name, self.balancer.url, options=PROMPT)
 
 
-@pytest.fixture(params=["redis"])
-def router_flags(request: pytest.FixtureRequest) -> tuple[str, ...]:
+@pytest.fixture(params=ROUTERS)
+def router_flags(request: pytest.FixtureRequest, key_prefix: str) -> tuple[str, ...]:
     """The flags that choose how envelopes travel."""
-    return ("--router", request.param)
+    flags = ("--key-prefix", key_prefix, "--router", request.param)
+    if request.param == "kafka":
+        flags += ("--kafka", request.getfixturevalue("tansu_server").address)
+    return flags
 
 
 @pytest.fixture
