@@ -2,7 +2,9 @@
 
 import os
 import secrets
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -47,6 +49,40 @@ def apache_installed() -> None:
 def apache_server(apache_installed: None) -> Iterator[ApacheKafka]:
     """An Apache Kafka for the whole run, started when the first test wants it."""
     with ApacheKafka() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def tls_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost that vouches for itself, as a file for clients to trust."""
+    place = tmp_path_factory.mktemp("tls")
+    key, certificate = place / "key.pem", place / "certificate.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext"
+    names = "subjectAltName=IP:127.0.0.1,DNS:localhost"
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command.split(), names, *files], check=True, capture_output=True)
+    (place / "both.pem").write_text(key.read_text() + certificate.read_text())
+    return certificate
+
+
+@pytest.fixture(scope="session")
+def tls_apache(apache_installed: None, tls_certificate: Path) -> Iterator[ApacheKafka]:
+    """An Apache Kafka that speaks TLS only; clients trust `tls_certificate`."""
+    options = {
+        "listener.security.protocol.map": "CLIENTS:SSL,CONTROLLER:PLAINTEXT",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(tls_certificate.with_name("both.pem")),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(tls_certificate),
+    }
+    with ApacheKafka(options=options) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sasl_apache(apache_installed: None) -> Iterator[ApacheKafka]:
+    """An Apache Kafka that wants a login: SASL_PLAINTEXT, PLAIN, `user` and `s3cret`."""
+    with ApacheKafka(sasl=("user", "s3cret")) as server:
         yield server
 
 

@@ -4,8 +4,9 @@ import asyncio
 import builtins
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from lifetimes import is_gone
@@ -28,13 +29,6 @@ LOGIN = {
     "sasl_plain_username": "user",
     "sasl_plain_password": "s3cret",
 }
-
-
-@pytest.fixture(scope="module")
-def guarded(apache_installed: None) -> Iterator[ApacheKafka]:
-    """An Apache Kafka that wants a login."""
-    with ApacheKafka(sasl=("user", "s3cret")) as server:
-        yield server
 
 
 @asynccontextmanager
@@ -102,20 +96,35 @@ async def test_an_embedded_one_takes_no_login() -> None:
     assert said == "SASL_PLAINTEXT is for a Kafka elsewhere: say where it is"
 
 
-async def test_logins_are_asked_for_and_never_shown(guarded: ApacheKafka) -> None:
-    assert (await identify_kafka(guarded.address, LOGIN)).startswith("Apache Kafka 4.")
+async def test_logins_are_asked_for_and_never_shown(sasl_apache: ApacheKafka) -> None:
+    assert (await identify_kafka(sasl_apache.address, LOGIN)).startswith("Apache Kafka 4.")
     wrong = LOGIN | {"sasl_plain_password": "wr0ng"}
-    asked = f"Kafka at {guarded.address} cannot be used: "
-    assert await trouble(identify_kafka(guarded.address)) == f"{asked}it wants a login (SASL)"
-    assert await trouble(identify_kafka(guarded.address, wrong)) == f"{asked}it refuses this login"
+    asked = f"Kafka at {sasl_apache.address} cannot be used: "
+    said = await trouble(identify_kafka(sasl_apache.address))
+    assert said == f"{asked}it wants a login (SASL)"
+    said = await trouble(identify_kafka(sasl_apache.address, wrong))
+    assert said == f"{asked}it refuses this login"
     scram = LOGIN | {"sasl_mechanism": "SCRAM-SHA-256"}
-    said = await trouble(identify_kafka(guarded.address, scram))
+    said = await trouble(identify_kafka(sasl_apache.address, scram))
     assert said == f"{asked}it does not take a SCRAM-SHA-256 login"
 
 
 async def test_a_login_nobody_wants_is_said(kafka_server: TansuServer | ApacheKafka) -> None:
     said = await trouble(identify_kafka(kafka_server.address, LOGIN))
     assert said.startswith(f"Kafka at {kafka_server.address} cannot be used: it ")
+
+
+async def test_tls_is_asked_for_and_checked(tls_apache: ApacheKafka, tls_certificate: Path) -> None:
+    assert await trouble(identify_kafka(tls_apache.address)) == (
+        f"Kafka at {tls_apache.address} wants TLS"
+    )
+    trusting = ssl.create_default_context(cafile=str(tls_certificate))
+    tls = {"security_protocol": "SSL", "ssl_context": trusting}
+    assert (await identify_kafka(tls_apache.address, tls)).startswith("Apache Kafka 4.")
+    said = await trouble(
+        identify_kafka(tls_apache.address, tls | {"ssl_context": ssl.create_default_context()})
+    )
+    assert said == f"Kafka at {tls_apache.address}: TLS fails: CERTIFICATE_VERIFY_FAILED"
 
 
 async def test_tls_to_a_plain_broker_is_said(apache_server: ApacheKafka) -> None:

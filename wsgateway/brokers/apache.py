@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wsgateway.brokers.apache_jars import Installation, installation, kafka_version, locked, run
 from wsgateway.brokers.server import Server, free_port, lines
+from wsgateway.errors import BrokerError
 
 _FORMAT_TIMEOUT_S = 60.0
 _STARTED = "Kafka Server started"
@@ -17,10 +18,11 @@ _CLASSES = "classes.jsa"
 # 原因：只活几分钟的代理，启动快比代码跑得快更划算。
 _JVM = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xlog:disable")
 _LOG = {"defaultLogLevel": "error", "log.kafka.server.KafkaRaftServer": "info"}
-# Why: one node holds everything once. Without a second one to wait for, groups need no delay.
-# After a crash the node may not come back before its old session has ended: 9 s by default.
-# 原因：单节点，所有数据只有一份；没有别的成员要等，消费组也无需延迟。
-# 崩溃后，要等旧会话过期节点才能重新加入，默认是 9 秒。
+# Why: one node holds everything once, groups need not wait for more members, and the log cleaner
+# makes do without 128 MB of its own. After a crash the node may not come back before its old
+# session has ended: 9 s by default. Under 2 s a busy machine would end sessions that live.
+# 原因：单节点，所有数据只有一份；消费组不必等更多成员；日志清理器也用不着独占 128 MB。
+# 崩溃后，要等旧会话过期节点才能重新加入，默认是 9 秒；若短于 2 秒，机器一忙就会误判活着的会话。
 _PROPERTIES = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -46,8 +48,9 @@ class ApacheKafka(Server):
 
     Args:
         port: port to listen on; 0 takes a free one, and keeps it.
-        sasl: user and password that clients must give (SASL_PLAINTEXT, PLAIN), if any.
-        options: further server properties; they win over ours.
+        sasl: user and password that clients must give (SASL_PLAINTEXT, PLAIN), if any; letters
+            and digits only.
+        options: further server properties; they win over ours, and may hold TLS settings.
     """
 
     program = "Apache Kafka"
@@ -157,10 +160,17 @@ class _Rehearsal(ApacheKafka):
         return _java(self._kafka, notes, properties)
 
     def leave(self) -> None:
-        """End it as it likes to end, for its notes to be written."""
+        """End it as it likes to end, for its notes to be written.
+
+        Raises:
+            BrokerError: it does not end.
+        """
         child = self._running()
         child.send_signal(signal.SIGTERM)
-        child.wait(self.start_timeout_s)
+        try:
+            child.wait(self.start_timeout_s)
+        except TimeoutError as error:
+            raise BrokerError(f"Apache Kafka does not end: {error}") from None
 
 
 def _rehearse(kafka: Installation, left: Path) -> None:
