@@ -108,6 +108,13 @@ def test_its_exit_status_is_passed_on() -> None:
         child.send_signal(signal.SIGKILL)  # nobody is there to get it
 
 
+def test_what_it_says_at_once_is_its_own(tmp_path: Path) -> None:
+    for _ in range(20):  # /bin/echo is quicker than any watchdog
+        with Child(["/bin/echo", "12 said"], log=tmp_path / "log") as child:
+            assert child.output.read() == b"12 said\n"
+            assert child.pid > 0
+
+
 def test_its_errors_are_logged_and_its_environment_added_to(tmp_path: Path) -> None:
     source = "import os, sys; sys.exit(os.environ['WORD'])"
     log = tmp_path / "log"

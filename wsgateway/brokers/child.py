@@ -13,7 +13,7 @@ from typing import IO, Self
 
 from wsgateway.errors import BrokerError
 
-_WATCHDOG = Path(__file__).with_name("watchdog.py")
+_WATCHDOG = (sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py")))
 _lifelines: "weakref.WeakSet[IO[bytes]]" = weakref.WeakSet()
 
 
@@ -58,23 +58,29 @@ class Child:
         # 而被遗忘的 `Child` 会关闭这个文件，其进程也就随之结束。
         self._lifeline = os.fdopen(ours, "wb", 0)
         _lifelines.add(self._lifeline)
-        try:
-            with log.open("ab") as errors:
-                self._watchdog = subprocess.Popen(
-                    [sys.executable, "-I", "-S", str(_WATCHDOG), str(scratch or ""), *command],
-                    stdin=lifeline,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    env={**os.environ, **(env or {})},
-                    start_new_session=True,
-                )
-        finally:
-            os.close(lifeline)
-        first = self.output.readline().decode().strip()
-        if not first.isdigit():
+        # Why: a pipe of its own for the pid; to standard output a quick child may write first.
+        # 原因：pid 单独走一条管道；若走标准输出，动作快的子进程可能抢先写入。
+        reading, report = os.pipe()
+        with os.fdopen(reading) as reports:
+            try:
+                with log.open("ab") as errors:
+                    self._watchdog = subprocess.Popen(
+                        [*_WATCHDOG, str(report), str(scratch or ""), *command],
+                        stdin=lifeline,
+                        stdout=subprocess.PIPE,
+                        stderr=errors,
+                        env={**os.environ, **(env or {})},
+                        pass_fds=[report],
+                        start_new_session=True,
+                    )
+            finally:
+                os.close(lifeline)
+                os.close(report)
+            told = reports.readline().strip()
+        if not told.isdigit():
             self.close()
-            raise BrokerError(f"cannot run {command[0]}: {first or 'its watchdog ended at once'}")
-        self.pid = int(first)
+            raise BrokerError(f"cannot run {command[0]}: {told or 'its watchdog ended at once'}")
+        self.pid = int(told)
 
     def __enter__(self) -> Self:
         return self

@@ -1,10 +1,10 @@
 """Stands between an owner and one child process, so that the child never outlives the owner.
 
-Run as a file, standard library only: `python -I -S watchdog.py SCRATCH COMMAND [ARG ...]`.
+Run as a file, standard library only: `python -I -S watchdog.py REPORT SCRATCH COMMAND [ARG ...]`.
 Standard input is the lifeline: its end means the owner is gone, even if it was SIGKILLed; then
-the child is killed and the directory SCRATCH (if not empty text) removed. The first line of
-standard output is the child's pid, or why it cannot run; the child's own output follows. The
-exit status is the child's, or 128 + the number of the signal that ended it.
+the child is killed and the directory SCRATCH (if not empty text) removed. To the file descriptor
+REPORT goes the child's pid, or why it cannot run; standard output is the child's alone. The exit
+status is the child's, or 128 + the number of the signal that ended it.
 """
 
 import os
@@ -17,7 +17,7 @@ import sys
 _LIFELINE = 0
 
 
-def main(scratch: str, command: list[str]) -> int:
+def main(report: int, scratch: str, command: list[str]) -> int:
     """Start the child, guard it, return its exit status."""
     wake, wakeup = os.pipe()
     for end in (wake, wakeup):
@@ -28,9 +28,10 @@ def main(scratch: str, command: list[str]) -> int:
     try:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     except OSError as error:
-        print(f"{error.strerror}", flush=True)
+        os.write(report, f"{error.strerror}\n".encode())
         return 127
-    print(child.pid, flush=True)
+    os.write(report, f"{child.pid}\n".encode())
+    os.close(report)
     guard(child, wake)
     status = child.wait()
     if scratch and owner_gone():
@@ -59,4 +60,4 @@ def owner_gone() -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2:]))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2], sys.argv[3:]))
