@@ -86,6 +86,7 @@ class Scripted:
             process_request=self._answer,
             compression=None,
             ping_interval=None,
+            write_limit=0,  # what was said is in the kernel's hands
             close_timeout=0.2,
         )
         port = next(iter(self._server.sockets)).getsockname()[1]

@@ -36,6 +36,7 @@ class Inbox:
         self._room = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
+        self.whole = False  # the socket is at its end: all that is left of it is taken
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -49,10 +50,10 @@ class Inbox:
     def has_room(self) -> bool:
         """Whether the reader may read on."""
         limit = self._size * (OVERFLOW if self._awaits_answers() else 1)
-        return len(self._messages) < limit
+        return self.whole or len(self._messages) < limit
 
     def look_again(self) -> None:
-        """Let a reader in `wait_for_room` look again: a send began to wait."""
+        """Let a reader in `wait_for_room` look again: `has_room` may have changed."""
         self._room.set()
 
     async def wait_for_room(self) -> None:

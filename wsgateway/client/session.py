@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import select
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -50,6 +52,8 @@ class Session:
         self._ping_due = False
         self._wake = asyncio.Event()
         self.silent = False
+        self._peer_left = _watch(ws.transport.get_extra_info("socket"))
+        inbox.whole = False
 
     def wake(self) -> None:
         """Let the writer look at `pending` again."""
@@ -77,17 +81,30 @@ class Session:
                     self._heard_s = self._now_s()
 
     async def _write(self) -> None:
+        # Why: a failed write makes asyncio drop the socket with all that was not read from it:
+        # messages the gateway counts as delivered, or the close code that says "replaced". So
+        # nothing is written to a peer that has left; the reader takes the rest and ends the
+        # session, also when the inbox is full: it is one socket buffer at most.
+        # 原因：写失败会让 asyncio 连同没读完的数据一起丢掉套接字，其中有网关已算作送达的消息，
+        # 也可能有表示“被取代”的关闭码。所以对端一走就不再写；收件箱满了也让读取方把剩下的
+        # 取完再结束，最多不过一个套接字缓冲区。
         with suppress(ConnectionClosed):  # the reader sees the same and ends the session
-            while True:
+            while not self._peer_left():
                 self._wake.clear()
-                if self._ping_due:
-                    self._ping_due = False
-                    await self._ws.send(PING, text=True)
-                while (frame := self._pending.take(self._now_s())) is not None:
+                if (frame := self._next_frame()) is not None:
                     await self._ws.send(frame, text=True)
+                    continue
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(self._pending.next_due_s()):
                         await self._wake.wait()
+        self._inbox.whole = True
+        self._inbox.look_again()
+
+    def _next_frame(self) -> bytes | None:
+        if self._ping_due:
+            self._ping_due = False
+            return PING
+        return self._pending.take(self._now_s())
 
     async def _beat(self) -> None:
         """Ask for a ping every interval; leave a gateway that has long said nothing."""
@@ -114,3 +131,13 @@ class Session:
                 ping_at_s = now_s + self._ping_s
                 self._ping_due = True
                 self._wake.set()
+
+
+def _watch(peer: socket.socket) -> Callable[[], bool]:
+    """Return a function that says whether the other end of a socket has closed it."""
+    if not hasattr(select, "poll"):  # Windows: there a failed write has to tell
+        return lambda: False
+    poll = select.poll()
+    # Errors and hang-ups are always reported; Linux tells a plain end of stream only if asked.
+    poll.register(peer, getattr(select, "POLLRDHUP", 0))
+    return lambda: bool(poll.poll(0))
