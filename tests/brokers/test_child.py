@@ -109,7 +109,7 @@ def test_its_exit_status_is_passed_on() -> None:
 
 
 def test_what_it_says_at_once_is_its_own(tmp_path: Path) -> None:
-    for _ in range(20):  # /bin/echo is quicker than any watchdog
+    for _ in range(60):  # /bin/echo is quicker than any watchdog
         with Child(["/bin/echo", "12 said"], log=tmp_path / "log") as child:
             assert child.output.read() == b"12 said\n"
             assert child.pid > 0
