@@ -57,10 +57,16 @@ class SimGateway:
         self.arriving: deque[bytes] = deque()
         self.publishing: deque[tuple[str, bytes, asyncio.Future[Status]]] = deque()
         self.asking: deque[tuple[Callable[[], object], asyncio.Future[object]]] = deque()
-        config = Config(gateway_id=gateway_id, redis_timeout_s=cluster.fence_s)
+        config = Config(gateway_id=gateway_id)
         self.delivery = Delivery(config, self.hub, self, self, self.stats, self.replaced)
 
-    def route_to_gateway(self, gateway_id: str, envelope: bytes) -> "asyncio.Future[Status]":
+    @property
+    def patience_s(self) -> float:
+        return self.cluster.fence_s
+
+    def route_to_gateway(
+        self, gateway_id: str, envelope: bytes, key: str
+    ) -> "asyncio.Future[Status]":
         future: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
         self.publishing.append((gateway_id, envelope, future))
         return future

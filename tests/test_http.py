@@ -27,7 +27,7 @@ async def test_a_healthy_gateway(gateway: Gateway) -> None:
     assert health["redis"]["ok"] is True
     assert health["router"]["ok"] is True
     assert health["router"]["kind"] == "redis"
-    assert health["router"]["canaryAgeMs"] >= 0
+    assert health["router"]["canaryAgeS"] >= 0
     assert health["router"]["gaps"] == 0
 
 

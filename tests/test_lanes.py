@@ -35,14 +35,17 @@ class Scene:
             self.deliver_local,
             lambda stage: Hop("here", stage, 0),
             cache_s=cache_s,
-            fence_s=fence_s,
         )
+        self.patience_s = fence_s
 
     def lookup(self, user: str) -> "asyncio.Future[Owner | None]":
         self.asked.append(asyncio.get_running_loop().create_future())
         return self.asked[-1]
 
-    def route_to_gateway(self, gateway_id: str, envelope: bytes) -> "asyncio.Future[Status]":
+    def route_to_gateway(
+        self, gateway_id: str, envelope: bytes, key: str
+    ) -> "asyncio.Future[Status]":
+        assert key == "bob" or key in envelope.decode()
         if self.full:
             raise Overloaded("full")
         future: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
@@ -181,7 +184,7 @@ async def test_a_publish_that_fails_while_presence_is_asked_loses_nothing() -> N
     await scene.answer(0, Status.OFFLINE)  # 1 comes back while the question for 2 is open
     await scene.found("g2")
     await scene.answer(1, Status.ROUTED)  # the fence
-    scene.lanes.fenced(1)
+    scene.lanes.fenced(scene.published[1][1]["token"])  # type: ignore[arg-type]
     assert scene.went()[-2:] == [("g2", "1"), ("g2", "2")]
 
 

@@ -6,9 +6,8 @@ import pytest
 from known_routers import ROUTERS
 
 from wsgateway.brokers import RedisServer
+from wsgateway.presence.claims import RedisClaims
 from wsgateway.routers.base import Router
-
-DEAD = "redis://127.0.0.1:1"
 
 MakeRouter = Callable[..., Router]
 
@@ -18,13 +17,25 @@ async def make_router(
     request: pytest.FixtureRequest, redis_server: RedisServer, key_prefix: str
 ) -> AsyncIterator[MakeRouter]:
     """Makes routers on one broker and stops them in the end; `dead=True` for a broker that is."""
-    made: list[Router] = []
+    fixture, make_one = ROUTERS[request.param]
+    server = request.getfixturevalue(fixture)
+    address = server.url if fixture == "redis_server" else server.address
+    dead_address = address.replace(str(server.port), "1")
+    routers: list[Router] = []
+    all_claims: list[RedisClaims] = []
 
     def make(gateway_id: str, *, dead: bool = False) -> Router:
-        url = DEAD if dead else redis_server.url
-        made.append(ROUTERS[request.param](url, gateway_id, key_prefix))
-        return made[-1]
+        claims = RedisClaims(
+            redis_server.url, gateway_id, ttl_s=3, key_prefix=key_prefix, timeout_s=2
+        )
+        claims.start()
+        all_claims.append(claims)
+        where = dead_address if dead else address
+        routers.append(make_one(where, gateway_id, key_prefix, claims))
+        return routers[-1]
 
     yield make
-    for router in made:
+    for router in routers:
         await router.stop()
+    for claims in all_claims:
+        await claims.aclose()

@@ -6,6 +6,7 @@ from typing import Self
 from aiokafka import AIOKafkaConsumer
 
 from wsgateway.errors import KafkaUnavailable
+from wsgateway.kafka.bounds import bounds
 from wsgateway.kafka.link import KafkaLink, assigned
 
 
@@ -20,8 +21,7 @@ class PartitionLag:
     @property
     def lag(self) -> int:
         """Records that are not committed."""
-        known = self.committed is not None and self.begin <= self.committed <= self.end
-        return self.end - (self.committed if known and self.committed is not None else self.begin)
+        return max(0, self.end - max(self.begin, self.committed or 0))
 
 
 class Backlog:
@@ -69,8 +69,7 @@ class Backlog:
             raise KafkaUnavailable("not connected")
         all_of_it = assigned(topic, partitions)
         async with self._link.answered():
-            begins = await self._consumer.beginning_offsets(all_of_it)
-            ends = await self._consumer.end_offsets(all_of_it)
+            begins, ends = await bounds(self._consumer, all_of_it)
             return {
                 one.partition: PartitionLag(
                     begins[one], ends[one], await self._consumer.committed(one)

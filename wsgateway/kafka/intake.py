@@ -69,7 +69,6 @@ class Intake:
             call_later=self._loop.call_later,
         )
         self._progress: dict[int, Progress] = {}
-        self._replay_until: dict[int, int] = {}
         self._open_bytes = 0
         self._closed = False
         self.room = asyncio.Event()
@@ -84,15 +83,13 @@ class Intake:
         """Of those, the ones that wait for their user."""
         return self._mailboxes.held
 
-    def begin(self, positions: Mapping[int, int], ends: Mapping[int, int]) -> None:
-        """Note where reading begins, and where the log ended at that moment."""
+    def begin(self, positions: Mapping[int, int]) -> None:
+        """Note where reading begins."""
         self._progress = {number: Progress(at) for number, at in positions.items()}
-        self._replay_until = dict(ends)
 
     def take(self, record: ConsumerRecord) -> None:
         """Take one record, in order per partition."""
         self._progress[record.partition].read(record.offset)
-        self._counts.replayed += record.offset < self._replay_until[record.partition]
         data = record.value or b""
         letter = Letter(record.partition, record.offset, record.key or b"", data, record.timestamp)
         self._open_bytes += len(data)

@@ -122,7 +122,7 @@ class Reader:
         except BaseException:
             await self.aclose()
             raise
-        self.intake.begin(self.tail.positions, self.tail.ends)
+        self.intake.begin(self.tail.positions)
         self._tasks = [
             asyncio.create_task(work(), name=f"kafka reader: {work.__name__}")
             for work in (self._read, self._commit, self._watch)
@@ -140,6 +140,8 @@ class Reader:
         while True:
             await self.intake.room.wait()
             for record in await self.tail.next():
+                replay_until = self.tail.replay_until[record.partition]
+                self._counts.replayed += record.offset < replay_until
                 self.intake.take(record)
 
     async def _commit(self) -> None:

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from wsgateway.backoff import full_jitter
 from wsgateway.errors import KafkaUnavailable
+from wsgateway.kafka.bounds import bounds
 from wsgateway.kafka.counts import KafkaCounts
 from wsgateway.kafka.link import KafkaLink
 
@@ -35,7 +36,8 @@ class Tail:
         fetch_wait_s: how long the broker may hold a fetch that finds nothing, seconds.
 
     Attributes for reading: `positions` (next offset by partition), `ends` (where each ended when
-    last looked) and `failure` (why it cannot read now, or None).
+    last looked), `replay_until` (where each ended at the start) and
+    `failure` (why it cannot read now, or None).
     """
 
     def __init__(
@@ -60,12 +62,13 @@ class Tail:
         self._rng = random.Random()
         self.positions: dict[int, int] = {}
         self.ends: dict[int, int] = {}
+        self.replay_until: dict[int, int] = {}
         self.failure: str | None = None
 
     @property
     def lag(self) -> dict[int, int]:
         """Records not read yet, by partition, when last looked."""
-        return {n: max(0, end - self.positions[n]) for n, end in self.ends.items()}
+        return {number: end - self.positions[number] for number, end in self.ends.items()}
 
     async def start(self) -> None:
         """Find out where to begin, and begin.
@@ -75,18 +78,18 @@ class Tail:
         """
         self._consumer = consumer = await self._open()
         async with self._link.answered():
-            begins = _by_number(await consumer.beginning_offsets(list(self._partitions)))
-            self.ends = _by_number(await consumer.end_offsets(list(self._partitions)))
+            begins, ends = map(_by_number, await bounds(consumer, self._partitions))
             for one in self._partitions:
-                number, end = one.partition, self.ends[one.partition]
                 if self._group is None:
-                    self.positions[number] = end
-                    continue
-                committed = await consumer.committed(one)
-                # Why: nothing committed yet, or for an earlier topic of this name: from the start.
-                # 原因：还没有提交过，或提交属于同名的旧主题：从头读起。
-                known = committed is not None and begins[number] <= committed <= end
-                self.positions[number] = committed if known else begins[number]
+                    self.positions[one.partition] = ends[one.partition]
+                else:
+                    # A commit beyond the end is one for an earlier topic of this name: the
+                    # broker refuses it, and the consumer begins at the start.
+                    committed = await consumer.committed(one)
+                    self.positions[one.partition] = max(committed or 0, begins[one.partition])
+        self.replay_until = ends
+        self._note_ends(ends)
+        consumer.assign(list(self._partitions))
         self._seek(consumer)
 
     async def next(self) -> list[ConsumerRecord]:
@@ -100,6 +103,8 @@ class Tail:
             await self._fail(error)
             return []
         self._attempt = 0
+        for one in batches:
+            self._note_ends({one.partition: self._consumer.highwater(one)})
         records = [record for batch in batches.values() for record in batch]
         for record in records:
             self.positions[record.partition] = record.offset + 1
@@ -120,7 +125,7 @@ class Tail:
             self.failure = str(error)
             return
         self.failure = None
-        self.ends = _by_number(ends)
+        self._note_ends(_by_number(ends))
         # Why: after a pause of the broker this library's consumer may wait for ever while the
         # log grows. Only the log's end tells; its own high-water mark comes with what it reads.
         # 原因：代理暂停后，这个库的消费者可能一直等下去，而日志还在增长。
@@ -159,19 +164,23 @@ class Tail:
 
     async def _open(self) -> AIOKafkaConsumer:
         consumer = self._link.consumer(self._group, fetch_wait_s=self._fetch_wait_s)
-        await self._link.started(consumer)
-        consumer.assign(list(self._partitions))
-        return consumer
+        return await self._link.started(consumer)
 
     async def _replace(self) -> None:
         await self.aclose()
         self._consumer = await self._open()
+        self._consumer.assign(list(self._partitions))
         self._seek(self._consumer)
         self._stale = False
 
     def _seek(self, consumer: AIOKafkaConsumer) -> None:
         for one in self._partitions:
             consumer.seek(one, self.positions[one.partition])
+
+    def _note_ends(self, ends: Mapping[int, int]) -> None:
+        # The largest number counts: see `bounds` for a broker that names too small a one.
+        for number, end in ends.items():
+            self.ends[number] = max(end, self.ends.get(number, 0), self.positions[number])
 
     async def _fail(self, error: Exception) -> None:
         self._stale = True

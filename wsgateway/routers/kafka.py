@@ -7,7 +7,6 @@ gateway, or for the one that adopts its topic.
 import asyncio
 import logging
 from dataclasses import asdict
-from functools import partial
 from statistics import quantiles
 
 from wsgateway import tasks
@@ -175,7 +174,7 @@ class KafkaRouter:
         await self._publisher.start()
         await self._backlog.start()
         await self._await_our_topic()
-        self._reader = await self._make_reader(deliver, self._gateway_id, addressee=None)
+        self._reader = await self._make_reader(deliver, self._gateway_id, None)
         await self._reader.start()
         await self._claims.release(topic_claim(self._gateway_id))
         await self._broadcasts.start()
@@ -184,7 +183,7 @@ class KafkaRouter:
             self._claims,
             self._gateways,
             self._lag_of,
-            partial(self._make_adopted, deliver),
+            lambda gateway_id: self._make_reader(deliver, gateway_id, gateway_id),
             self._counts,
         )
         self._tasks = [
@@ -215,11 +214,8 @@ class KafkaRouter:
         lags = await self._backlog.of(topic, await self._catalog.partitions(topic))
         return sum(one.lag for one in lags.values())
 
-    async def _make_adopted(self, deliver: Deliver, gateway_id: str) -> Reader:
-        return await self._make_reader(deliver, gateway_id, addressee=gateway_id)
-
     async def _make_reader(
-        self, deliver: Deliver, gateway_id: str, *, addressee: str | None
+        self, deliver: Deliver, gateway_id: str, addressee: str | None
     ) -> Reader:
         return Reader(
             self._link,
