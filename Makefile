@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check refresh demo clean
+.PHONY: help lab test check refresh demo system clean
 
 help: ## what there is / 有哪些目标
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ refresh: $(VENV)/.test ## run the lessons and store their outputs / 重新运行
 demo: $(VENV)/.lab ## three gateways, one killed, told step by step / 三个网关，杀掉一个，逐步讲解
 	$(BIN)/python -m wsgateway.demo $(ARGS)
 
+system: ## what some tests need from Debian: HAProxy, Java, Maven / 部分测试需要的系统软件包
+	$(as-admin) apt-get update --quiet
+	$(as-admin) apt-get install --yes --no-upgrade --no-install-recommends haproxy maven openjdk-17-jre-headless
+
 clean: ## remove .venv and caches / 删除 .venv 与各种缓存
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -39,6 +43,8 @@ first-lesson = $(notdir $(firstword $(sort $(wildcard notebooks/*.ipynb))))
 # Why: JupyterLab refuses to start as root unless told; in a container root is the only user.
 # 原因：JupyterLab 默认拒绝以 root 启动，而容器里往往只有 root。
 as-root = $(if $(filter 0,$(shell id -u)),--allow-root)
+
+as-admin = $(if $(filter 0,$(shell id -u)),,sudo)
 
 # One stamp per extra: .venv/.lab holds what the lessons need, .venv/.test what the tests need.
 # Why: a stamp is written only after pip succeeded, so an interrupted install runs again.
