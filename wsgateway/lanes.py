@@ -77,7 +77,7 @@ class Lanes:
         if self.waiting >= MAX_WAITING:
             raise Overloaded("too many messages wait")
         lane = self._table.make(parcel.carried)
-        lane.waiting.append(parcel)
+        lane.take(parcel)
         self.waiting += 1
         self._pump(lane)
 
@@ -139,7 +139,8 @@ class Lanes:
     def _pump(self, lane: Lane) -> None:
         """Let out what may leave now, in order."""
         while queue := lane.head():
-            if lane.route is None or self._loop.time() >= lane.fresh_until_s:
+            stale = self._loop.time() >= lane.fresh_until_s and lane.step is Step.OPEN
+            if lane.route is None or stale:
                 self._resolve(lane)
                 continue
             parcel = queue.popleft()
@@ -230,8 +231,9 @@ class Lanes:
         if previous is None or (previous == owner.gateway_id and not detour):
             self._open(lane)
         else:
-            lane.step = Step.FENCING
+            lane.fence_off(previous)
             self._fences.send(lane, previous)
+            self._pump(lane)
 
     def _open(self, lane: Lane) -> None:
         lane.step = Step.OPEN

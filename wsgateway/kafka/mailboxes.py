@@ -175,7 +175,7 @@ class Mailboxes:
 
     def _turn(self, box: _Mailbox, user: bytes) -> None:
         """Once all that was offered is settled: let the next go, or try again in a while."""
-        if box.in_flight or box.offering or self._closed:
+        if box.in_flight or box.offering or box.timer is not None or self._closed:
             return
         # Why: only when nothing of this user is under way. Until then what has failed is not
         # complete, and a later letter would be offered before an earlier one.
