@@ -2,6 +2,8 @@
 
 import re
 
+from wsgateway.protocol import is_id
+
 # Why: three, so that one busy partition is a third of the traffic and order still holds per user.
 # Changing it moves users between partitions, and what is under way then loses its order.
 # 原因：取三个分区，一个分区繁忙只影响三分之一的流量，而每个用户的顺序仍然不变。
@@ -36,7 +38,10 @@ class Topics:
         start = self._prefix + _GATEWAY
         if not topic.startswith(start) or topic in (self.broadcast, self.dead_letters):
             return None
-        return topic.removeprefix(start)
+        gateway_id = topic.removeprefix(start)
+        # Why: somebody else's `gateway-billing.v2` must not be adopted as a gateway's mail.
+        # 原因：别人的 `gateway-billing.v2` 不能被当成某个网关的主题来接管。
+        return gateway_id if is_id(gateway_id) else None
 
 
 def partition_of(key: bytes, count: int) -> int:
