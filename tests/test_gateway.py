@@ -8,12 +8,25 @@ from raw import until
 from redis.asyncio import Redis
 from users import Cluster, DeafUser, User
 
-from wsgateway.brokers import RedisServer
+from wsgateway.brokers import RedisServer, TansuServer
 from wsgateway.process import GatewayProcess
 
 
+@pytest.fixture(params=["redis", "kafka"])
+async def cluster(
+    request: pytest.FixtureRequest,
+    redis_server: RedisServer,
+    tansu_server: TansuServer,
+    key_prefix: str,
+) -> AsyncIterator[Cluster]:
+    kafka = tansu_server.address if request.param == "kafka" else None
+    async with Cluster(redis_server, key_prefix, kafka) as made:
+        yield made
+
+
 @pytest.fixture
-async def cluster(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[Cluster]:
+async def redis_cluster(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[Cluster]:
+    """For what only a router that keeps nothing does."""
     async with Cluster(redis_server, key_prefix) as made:
         yield made
 
@@ -21,7 +34,7 @@ async def cluster(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[C
 async def test_a_message_crosses(cluster: Cluster) -> None:
     g1, g2 = await cluster.start("g1", "g2")
     async with User(g1.url, "alice") as alice, User(g2.url, "bob") as bob:
-        assert await alice.ask("bob", "hi", "m1") == "routed"
+        assert await alice.ask("bob", "hi", "m1") == cluster.on_its_way
         await until(lambda: bob.messages)
         assert bob.messages == [{"type": "message", "from": "alice", "content": "hi", "id": "m1"}]
 
@@ -62,10 +75,10 @@ async def test_a_stale_route_is_corrected_by_forwarding(cluster: Cluster) -> Non
     g1, g2, g3 = await cluster.start("g1", "g2", "g3", route_cache_s=3600)
     async with User(g1.url, "alice") as alice:
         async with User(g2.url, "bob"):
-            assert await alice.ask("bob", "before", "m1") == "routed"
+            assert await alice.ask("bob", "before", "m1") == cluster.on_its_way
         await until(lambda: g2.stats()["users"] == 0)
         async with User(g3.url, "bob") as bob:
-            assert await alice.ask("bob", "after", "m2") == "routed"
+            assert await alice.ask("bob", "after", "m2") == cluster.on_its_way
             await until(lambda: bob.contents == ["after"])
             assert g2.stats()["messages"]["forwarded"] == 1
             for n in range(5):
@@ -74,13 +87,14 @@ async def test_a_stale_route_is_corrected_by_forwarding(cluster: Cluster) -> Non
             assert g2.stats()["messages"]["forwarded"] == 1, "g1 has learned the way"
 
 
-async def test_what_ends_nowhere_after_routed_is_reported(cluster: Cluster) -> None:
-    g1, g2 = await cluster.start("g1", "g2", route_cache_s=3600)
+async def test_what_ends_nowhere_after_its_ack_is_reported(cluster: Cluster) -> None:
+    """At once, or where it is kept: after bob was away for one presence ttl."""
+    g1, g2 = await cluster.start("g1", "g2", route_cache_s=3600, ping_s=0.5, presence_ttl_s=1.0)
     async with User(g1.url, "alice") as alice:
         async with User(g2.url, "bob"):
-            assert await alice.ask("bob", "before", "m1") == "routed"
+            assert await alice.ask("bob", "before", "m1") == cluster.on_its_way
         await until(lambda: g2.stats()["users"] == 0)
-        assert await alice.ask("bob", "after", "m2") == "routed"
+        assert await alice.ask("bob", "after", "m2") == cluster.on_its_way
         await until(lambda: alice.errors)
         assert (alice.errors[0]["code"], alice.errors[0]["replyTo"]) == ("offline", "m2")
         assert g2.stats()["messages"]["undelivered"] == 1
@@ -88,11 +102,11 @@ async def test_what_ends_nowhere_after_routed_is_reported(cluster: Cluster) -> N
 
 async def test_records_that_send_it_in_circles_end_after_two_hops(cluster: Cluster) -> None:
     """A record by hand: presence swears bob is on g2, and g2 has never heard of him."""
-    g1, g2 = await cluster.start("g1", "g2")
+    g1, g2 = await cluster.start("g1", "g2", ping_s=0.5, presence_ttl_s=1.0)
     async with Redis.from_url(cluster.redis) as redis, User(g1.url, "alice") as alice:
         record = {"gatewayId": "g2", "connId": "nobody", "timestamp": 1}
         await redis.hset(f"{cluster.prefix}presence:bob", mapping=record)  # type: ignore[misc]
-        assert await alice.ask("bob", "hi", "m1") == "routed"
+        assert await alice.ask("bob", "hi", "m1") == cluster.on_its_way
         await until(lambda: alice.errors)
         assert alice.errors[0]["replyTo"] == "m1"
         assert g2.stats()["messages"]["received"] == 1
@@ -195,10 +209,10 @@ async def test_a_session_that_lost_its_user_is_closed_at_its_next_ping(cluster: 
 
 
 async def test_a_crashed_gateway_is_offline_until_its_user_is_back(
-    cluster: Cluster, redis_server: RedisServer
+    redis_cluster: Cluster, redis_server: RedisServer
 ) -> None:
-    (g1,) = await cluster.start("g1")
-    flags = ("--key-prefix", cluster.prefix)
+    (g1,) = await redis_cluster.start("g1")
+    flags = ("--key-prefix", redis_cluster.prefix)
     async with (
         GatewayProcess("g2", redis=redis_server.url, flags=flags) as g2,
         User(g1.url, "alice") as alice,

@@ -122,10 +122,19 @@ class DeafUser:
         assert await loop.sock_recv(self._tcp, 4096)
 
 
-class Cluster:
-    """Gateways in this process on one Redis; `async with` stops those still running."""
+ON_KAFKA: dict[str, Any] = {"router": "kafka", "kafka_fetch_wait_s": 0.005}
 
-    def __init__(self, redis: RedisServer | str, key_prefix: str) -> None:
+
+class Cluster:
+    """Gateways in this process on one Redis, and on a Kafka if its address is given.
+
+    `async with` stops those still running.
+    """
+
+    def __init__(self, redis: RedisServer | str, key_prefix: str, kafka: str | None = None) -> None:
+        # Tansu wants short fetches; an Apache Kafka does not mind them here.
+        self.router = {} if kafka is None else ON_KAFKA | {"kafka": kafka}
+        self.on_its_way = "routed" if kafka is None else "accepted"
         self.redis = redis if isinstance(redis, str) else redis.url
         self.prefix = key_prefix
         self.gateways: dict[str, Gateway] = {}
@@ -143,7 +152,7 @@ class Cluster:
                 port=0,
                 redis=self.redis,
                 key_prefix=self.prefix,
-                **settings,
+                **self.router | settings,
             ).scaled(scale)
             self.gateways[gateway_id] = Gateway(config)
             await self.gateways[gateway_id].start()

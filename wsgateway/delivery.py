@@ -155,7 +155,6 @@ class Delivery:
             done = partial(self._fence_settled, carried, kept)
         else:
             done = partial(self._arrival_settled, carried, kept)
-            self._stats.received += 1
             if carried.trace is not None:
                 carried.trace.append(self.stamp("arrived"))
         if kept is not None and addressee is None:
@@ -181,16 +180,18 @@ class Delivery:
 
     def _arrival_settled(self, carried: Carried, kept: Kept | None, status: Status) -> None:
         """The fate of a message that came from another gateway."""
-        if status is Status.DELIVERED:
+        if status in (Status.OFFLINE, Status.UNKNOWN):
+            if _settle(kept, Fate.OFFLINE if status is Status.OFFLINE else Fate.UNKNOWN):
+                return  # it comes again
+        else:
             _settle(kept, Fate.DONE)
+        self._stats.received += 1
+        if status is Status.DELIVERED:
             return
         if status in (Status.ROUTED, Status.ACCEPTED):
             self._stats.forwarded += 1
             self.tell(carried.origin, Moved(carried.to))
-            _settle(kept, Fate.DONE)
             return
-        if _settle(kept, Fate.OFFLINE if status is Status.OFFLINE else Fate.UNKNOWN):
-            return  # it comes again
         self._stats.undelivered += 1
         report = Undelivered(carried.sender, carried.to, carried.id, status)
         if carried.origin == self._gateway_id:

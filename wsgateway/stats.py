@@ -13,7 +13,7 @@ class Stats:
     Args:
         messages_in: messages accepted from clients, before their fate was known.
         messages_out: messages written to clients' sockets.
-        received: messages that arrived from other gateways.
+        received: messages that arrived from other gateways and were settled here.
         forwarded: of those, passed on because the user had moved.
         duplicate: repeats of an id, suppressed.
         undelivered: messages from other gateways that ended nowhere.
