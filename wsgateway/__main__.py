@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import fields, replace
+from dataclasses import MISSING, Field, fields, replace
 from typing import Any, TypeVar
 
 from wsgateway import logs, tasks
@@ -32,7 +32,7 @@ def parser() -> Parser:
             f"--{name}",
             dest=one.name,
             metavar=one.name.rpartition("_")[2].upper(),
-            help=f"{one.metadata['about']} [{env_name(one.name)}]",
+            help=f"{one.metadata['about']} [{_default(one)}{env_name(one.name)}]",
         )
     made.add_argument(
         "--time-scale",
@@ -40,6 +40,10 @@ def parser() -> Parser:
         help="multiply all heartbeat times: 0.01 makes a ping 0.3 s [WSGATEWAY_TIME_SCALE]",
     )
     return made
+
+
+def _default(setting: Field[Any]) -> str:
+    return "" if setting.default in (None, MISSING, "") else f"{setting.default}; "
 
 
 def banner(gateway: Gateway, redis: FoundRedis, kafka: FoundKafka | None) -> str:

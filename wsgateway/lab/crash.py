@@ -94,6 +94,7 @@ class Stage:
         self._rng = random.Random(plan.seed)
         self._stack = AsyncExitStack()
         self._answered = 0
+        self.repeats = 0
         self._redis = redis
         self._flags = ["--router", plan.router, "--lease-ttl-s", "1", *flags]
         if kafka is not None:
@@ -136,6 +137,7 @@ class Stage:
                 await self._settle()
                 for ear in ears:
                     ear.cancel()
+            self.repeats = sum(receiver.duplicates for receiver in receivers)
 
     async def _send_all(self, sender: Client, pair: Pair) -> None:
         """Keep `window` messages under way; each worker's next one follows its last."""
@@ -239,7 +241,8 @@ async def main() -> int:
         async with Stage(plan, redis.url, address, broker) as stage:
             await stage.run()
     totals = stage.ledger.totals()
-    print(f"{totals}  in {time.monotonic() - began_s:.1f} s")
+    took_s = time.monotonic() - began_s
+    print(f"{totals}  repeats suppressed by the clients {stage.repeats:,}  in {took_s:.1f} s")
     return 1 if plan.router == "kafka" and (totals.lost or totals.reordered) else 0
 
 

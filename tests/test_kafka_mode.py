@@ -1,0 +1,201 @@
+"""What only a log can give: messages wait for a gateway, follow their user, or are dead letters."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from raw import until
+from users import Cluster, User
+
+from wsgateway.brokers import ApacheKafka, RedisServer, TansuServer
+from wsgateway.kafka.topics import Topics
+
+Kafka = TansuServer | ApacheKafka
+GOOD = (
+    b'{"kind":"message","to":"bob","from":"eve","origin":"g2",'
+    b'"frame":{"type":"message","from":"eve","content":"good"}}'
+)
+
+
+@pytest.fixture
+async def cluster(
+    redis_server: RedisServer, kafka_server: Kafka, key_prefix: str
+) -> AsyncIterator[Cluster]:
+    async with Cluster(redis_server, key_prefix, kafka_server.address) as made:
+        yield made
+
+
+async def dead_letters(cluster: Cluster, count: int) -> list[dict[str, bytes]]:
+    """Wait for `count` dead letters; return their headers, with key and value."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=cluster.router["kafka"], fetch_max_wait_ms=5)
+    topic = TopicPartition(Topics(cluster.prefix).dead_letters, 0)
+    letters = []
+    await consumer.start()
+    try:
+        consumer.assign([topic])
+        await consumer.seek_to_beginning(topic)
+        async with asyncio.timeout(20):
+            while len(letters) < count:
+                one = await consumer.getone()
+                letters.append({**dict(one.headers), "key": one.key, "value": one.value})
+    finally:
+        await consumer.stop()
+    return letters
+
+
+async def test_a_restarted_gateway_finds_everyone_who_is_anywhere(cluster: Cluster) -> None:
+    """Bob is back, carol has moved, and dave is nowhere."""
+    g1, g2 = await cluster.start("g1", "g2", route_cache_s=3600)
+    names = ("bob", "carol", "dave")
+    async with User(g1.url, "alice") as alice:
+        for name in names:
+            async with User(g2.url, name):
+                assert await alice.ask(name, "before", f"{name}-1") == "accepted"
+        await until(lambda: g2.stats()["users"] == 0)
+        await g2.aclose()
+        for name in names:
+            for n in range(2, 5):
+                assert await alice.ask(name, f"{n}", f"{name}-{n}") == "accepted"
+        (g2,) = await cluster.start("g2", ping_s=0.5, presence_ttl_s=1.0)
+        async with User(g2.url, "bob") as bob, User(g1.url, "carol") as carol:
+            await until(lambda: bob.contents == ["2", "3", "4"])
+            await until(lambda: carol.contents == ["2", "3", "4"])
+            await until(lambda: len(alice.errors) == 3)
+        assert [(one["code"], one["replyTo"]) for one in alice.errors] == [
+            ("offline", f"dave-{n}") for n in range(2, 5)
+        ]
+        counts = g2.stats()
+        assert counts["router"]["replayed"] >= 9, "and a few control envelopes"
+        assert counts["router"]["deadLetters"] == 3
+        assert counts["messages"]["forwarded"] >= 1
+        letters = await dead_letters(cluster, 3)
+        assert {one["reason"] for one in letters} == {b"offline"}
+        assert {one["gateway"] for one in letters} == {b"g2"}
+        assert [json.loads(one["value"])["id"] for one in letters] == [
+            f"dave-{n}" for n in range(2, 5)
+        ]
+
+
+async def test_what_waited_too_long_expires(cluster: Cluster) -> None:
+    g1, g2 = await cluster.start("g1", "g2", route_cache_s=3600)
+    async with User(g1.url, "alice") as alice:
+        async with User(g2.url, "bob"):
+            assert await alice.ask("bob", "before", "m0") == "accepted"
+        await g2.aclose()
+        for n in range(5):
+            assert await alice.ask("bob", "old", f"old-{n}") == "accepted"
+        (g2,) = await cluster.start("g2", message_expiry_s=1e-3)
+        await until(lambda: g2.stats()["router"]["expired"] >= 5)
+        assert g2.stats()["router"]["deadLetters"] == 0
+        await g2.aclose()
+        (g2,) = await cluster.start("g2")
+        async with User(g2.url, "bob") as bob:
+            assert await alice.ask("bob", "new", "m1") == "accepted"
+            await until(lambda: bob.contents == ["new"])
+
+
+async def test_a_drain_commits_what_was_delivered(cluster: Cluster) -> None:
+    g1, g2 = await cluster.start("g1", "g2", route_cache_s=3600)
+    async with User(g1.url, "alice") as alice, User(g2.url, "bob") as bob:
+        for n in range(10):
+            assert await alice.ask("bob", f"{n}", f"m{n}") == "accepted"
+        await until(lambda: len(bob.messages) == 10)
+        await g2.aclose()
+        (g2,) = await cluster.start("g2")
+        async with User(g2.url, "bob") as again:
+            assert await alice.ask("bob", "next", "m10") == "accepted"
+            await until(lambda: again.messages)
+            assert again.contents == ["next"]
+        assert g2.stats()["messages"]["received"] == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"\xff\xfe", b"[" * 50_000, b'{"kind":"quack"}', b'{"kind":"message","to":"bob"}', None],
+    ids=["empty", "bytes", "deep", "unknown", "half", "tombstone"],
+)
+async def test_no_record_makes_a_gateway_deaf(cluster: Cluster, value: bytes | None) -> None:
+    (g1,) = await cluster.start("g1")
+    async with User(g1.url, "bob") as bob:
+        producer = AIOKafkaProducer(bootstrap_servers=cluster.router["kafka"])
+        await producer.start()
+        try:
+            topic = Topics(cluster.prefix).of("g1")
+            for key in (b"bob", b"\xff", None):
+                if value is not None or key is not None:
+                    await producer.send_and_wait(topic, value, key=key)
+            await producer.send_and_wait(topic, GOOD, key=b"bob")
+        finally:
+            await producer.stop()
+        await until(lambda: bob.contents == ["good"])
+        written = 3 if value is not None else 2
+        await until(lambda: g1.stats()["router"]["deadLetters"] == written)
+        assert g1.stats()["messages"]["badEnvelopes"] == written
+        assert {one["reason"] for one in await dead_letters(cluster, written)} == {b"malformed"}
+        assert g1.health()["status"] == "ok"
+
+
+async def test_a_record_too_big_for_an_envelope_is_counted_and_passed(
+    redis_server: RedisServer, apache_installed: None, key_prefix: str
+) -> None:
+    with ApacheKafka(options={"message.max.bytes": "8000000"}) as kafka:
+        async with Cluster(redis_server, key_prefix, kafka.address) as cluster:
+            (g1,) = await cluster.start("g1")
+            async with User(g1.url, "bob") as bob:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=kafka.address, max_request_size=8_000_000
+                )
+                await producer.start()
+                try:
+                    topic = Topics(cluster.prefix).of("g1")
+                    await producer.send_and_wait(topic, b"x" * 2_000_000, key=b"bob")
+                    await producer.send_and_wait(topic, GOOD, key=b"bob")
+                finally:
+                    await producer.stop()
+                await until(lambda: bob.contents == ["good"])
+                (letter,) = await dead_letters(cluster, 1)
+                assert letter["reason"] == b"too_big"
+                assert letter["bytes"] == b"2000000"
+
+
+async def refused(*flags: str) -> tuple[int | None, str]:
+    """Run `python -m wsgateway` with `flags`; return its exit status and last line."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wsgateway", "--id", "g1", "--port", "0", "--router", "kafka"),
+        *flags,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await asyncio.wait_for(process.communicate(), 60)
+    lines = errors.decode().strip().splitlines()
+    assert not any("Traceback" in line for line in lines)
+    return process.returncode, lines[-1]
+
+
+async def test_a_kafka_that_cannot_be_used_is_said_in_one_line(
+    redis_server: RedisServer, sasl_apache: ApacheKafka, key_prefix: str
+) -> None:
+    redis = ("--redis", redis_server.url, "--key-prefix", key_prefix)
+    status, line = await refused(*redis, "--kafka", "127.0.0.1:1")
+    assert (status, "127.0.0.1:1" in line, "Connection refused" in line) == (1, True, True), line
+    status, line = await refused(*redis, "--kafka", f"127.0.0.1:{redis_server.port}")
+    assert status == 1, line
+    status, line = await refused(*redis, "--kafka", "nonsense")
+    assert (status, "HOST:PORT" in line) == (2, True), line
+    sasl = ("--kafka-security-protocol", "SASL_PLAINTEXT", "--kafka-sasl-username", "user")
+    status, line = await refused(
+        *redis, "--kafka", sasl_apache.address, *sasl, "--kafka-sasl-password", "wrong"
+    )
+    assert (status, "wrong" in line) == (1, False), f"no password in {line}"
+    status, line = await refused(*redis, "--kafka", sasl_apache.address)
+    assert status == 1, line
+
+
+async def test_a_gateway_id_that_would_be_a_topic_of_ours_is_refused(
+    redis_server: RedisServer, tansu_server: TansuServer
+) -> None:
+    where = ("--redis", redis_server.url, "--kafka", tansu_server.address)
+    status, line = await refused(*where, "--id", "dead-letters")
+    assert (status, "dead-letters" in line) == (1, True), line
