@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
 from wsgateway.brokers import ApacheKafka, RedisServer, TansuServer
 from wsgateway.brokers.server import free_port
@@ -60,14 +60,6 @@ class Plan:
     seed: int = 1
 
 
-class Broker(Protocol):
-    """What can be killed and restarted besides a gateway."""
-
-    def kill(self) -> None: ...
-
-    def restart(self) -> None: ...
-
-
 class Stage:
     """Gateways on brokers, and the pairs of users who write to each other.
 
@@ -84,7 +76,7 @@ class Stage:
         plan: Plan,
         redis: str,
         kafka: str | None,
-        broker: Broker | None = None,
+        broker: TansuServer | ApacheKafka | None = None,
         flags: Sequence[str] = (),
     ) -> None:
         self.plan = plan
