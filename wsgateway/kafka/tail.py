@@ -88,7 +88,8 @@ class Tail:
                     committed = await consumer.committed(one)
                     self.positions[one.partition] = max(committed or 0, begins[one.partition])
         self.replay_until = ends
-        self._note_ends(ends)
+        for number, end in ends.items():
+            self._note_end(number, end)
         consumer.assign(list(self._partitions))
         self._seek(consumer)
 
@@ -104,7 +105,7 @@ class Tail:
             return []
         self._attempt = 0
         for one in batches:
-            self._note_ends({one.partition: self._consumer.highwater(one)})
+            self._note_end(one.partition, self._consumer.highwater(one))
         records = [record for batch in batches.values() for record in batch]
         for record in records:
             self.positions[record.partition] = record.offset + 1
@@ -125,7 +126,9 @@ class Tail:
             self.failure = str(error)
             return
         self.failure = None
-        self._note_ends(_by_number(ends))
+        for one, end in ends.items():
+            # The larger counts: see `bounds` for a broker that names too small an end.
+            self._note_end(one.partition, max(end, self._consumer.highwater(one) or 0))
         # Why: after a pause of the broker this library's consumer may wait for ever while the
         # log grows. Only the log's end tells; its own high-water mark comes with what it reads.
         # 原因：代理暂停后，这个库的消费者可能一直等下去，而日志还在增长。
@@ -177,10 +180,8 @@ class Tail:
         for one in self._partitions:
             consumer.seek(one, self.positions[one.partition])
 
-    def _note_ends(self, ends: Mapping[int, int]) -> None:
-        # The largest number counts: see `bounds` for a broker that names too small a one.
-        for number, end in ends.items():
-            self.ends[number] = max(end, self.ends.get(number, 0), self.positions[number])
+    def _note_end(self, number: int, end: int) -> None:
+        self.ends[number] = max(end, self.positions[number])
 
     async def _fail(self, error: Exception) -> None:
         self._stale = True
