@@ -14,6 +14,11 @@ log = logging.getLogger(__name__)
 _ADOPTER = "adopter"
 # Looks per life of a claim: it is renewed twice before it would lapse.
 _LOOKS_PER_TTL = 3
+# Why: topics outlive their gateways, and hundreds may lie there empty. Each is asked after now and
+# then, for a sender with an old route may still write to one.
+# 原因：主题比网关活得久，可能有几百个空主题留在那里。隔一阵子再问一次即可，
+# 因为拿着旧路由的发送方仍可能写入。
+_REST_TTLS = 5
 
 
 def topic_claim(gateway_id: str) -> str:
@@ -57,6 +62,7 @@ class Adoption:
         self._loop = asyncio.get_running_loop()
         self._sure_until_s = 0.0
         self._absent: set[str] = set()
+        self._asleep_until_s: dict[str, float] = {}
         self.readers: dict[str, Reader] = {}
 
     async def run(self) -> None:
@@ -94,9 +100,16 @@ class Adoption:
         # Why: absent twice. A lease may be gone for a moment when Redis comes back empty.
         # 原因：连续两次都不在才算。Redis 重启后是空的，租约会短暂消失。
         for gateway_id in sorted(absent & self._absent - set(self.readers)):
+            if asked_s < self._asleep_until_s.get(gateway_id, 0.0):
+                continue
             if await self._backlog(gateway_id):
                 await self._adopt(gateway_id)
+            else:
+                self._asleep_until_s[gateway_id] = asked_s + _REST_TTLS * self._claims.ttl_s
         self._absent = absent
+        self._asleep_until_s = {
+            one: until_s for one, until_s in self._asleep_until_s.items() if one in absent
+        }
 
     async def _adopt(self, gateway_id: str) -> None:
         if not await self._claims.hold(topic_claim(gateway_id)):
