@@ -39,7 +39,8 @@ ALLOWED = {
     "client": "pure command",
     "brokers": "pure command",
     "programs": "pure parts command gateway client brokers kafka",
-    "lab": "pure parts command contracts kafka backends flow gateway client brokers programs package",
+    "lab": "pure parts command contracts kafka backends flow gateway client brokers programs "
+    "package",
     "package": "parts gateway client",
 }
 # Pure means: nothing here can wait, look at a clock, or reach outside the process.
