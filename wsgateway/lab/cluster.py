@@ -3,7 +3,6 @@
 import asyncio
 import atexit
 import json
-import os
 import secrets
 import time
 import urllib.request
@@ -13,18 +12,17 @@ from typing import Any, Self
 
 from redis import asyncio as redis_asyncio
 
-from wsgateway.brokers import RedisServer, find_redis
+from wsgateway.brokers import free_port
 from wsgateway.client import Client, Message
 from wsgateway.config import Config
 from wsgateway.gateway import Gateway
-from wsgateway.lab import logbook
+from wsgateway.lab import logbook, servers
 from wsgateway.lab.language import say
 from wsgateway.lab.loop import shared_loop
 from wsgateway.process import GatewayProcess
 
 _PATIENCE_S = 10.0
 
-_server: RedisServer | None = None
 _running: dict[str, "Cluster"] = {}
 
 
@@ -41,7 +39,7 @@ class User:
     def send(
         self, to: str, content: str, *, trace: bool = False, timeout_s: float = _PATIENCE_S
     ) -> str:
-        """Send a message; return its status: delivered, routed, offline or unknown."""
+        """Send a message; return its status: delivered, routed, accepted, offline or unknown."""
         sending = self.client.send(to, content, trace=trace, timeout_s=timeout_s)
         return str(shared_loop().run(sending, timeout_s + 1))
 
@@ -52,6 +50,11 @@ class User:
             TimeoutError: none came in time.
         """
         return shared_loop().run(_next(self.client), timeout_s)
+
+    @property
+    def repeats(self) -> int:
+        """Messages that came again, with an id this user's client had seen."""
+        return self.client.duplicates
 
     def close(self) -> None:
         """Leave: presence forgets the user."""
@@ -67,6 +70,9 @@ class Cluster:
             otherwise they live in the lab's event-loop thread of this kernel.
         name: tells several clusters of a kernel apart; keys begin with it.
         time_scale: multiplies all heartbeat times.
+        router: "redis" or "kafka".
+
+    `broker` names the servers they run on, `kafka` is the address of the Kafka, if any.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class Cluster:
         processes: bool = False,
         name: str = "",
         time_scale: float = 1.0,
+        router: str = "redis",
     ) -> None:
         self.name = name
         self.broker = ""
@@ -83,6 +90,8 @@ class Cluster:
         self._ids = gateway_ids
         self._as_processes = processes
         self._time_scale = time_scale
+        self._router = router
+        self.kafka: str | None = None
         self._prefix = f"{name}:" if name else ""
         self._stack = AsyncExitStack()
 
@@ -113,9 +122,18 @@ class Cluster:
             del _running[self.name]
         shared_loop().run(self._stack.aclose(), timeout_s=60.0)
 
+    @property
+    def prefix(self) -> str:
+        """What all keys, channels and topics of this cluster begin with."""
+        return self._prefix
+
     def user(self, name: str, *, on: str) -> User:
         """Connect a user to the gateway `on`."""
         return shared_loop().run(self._connect(name, [on]))
+
+    def restart(self, gateway_id: str) -> None:
+        """Start a gateway process again after a kill; its users come back by themselves."""
+        shared_loop().run(self.processes[gateway_id].start(), timeout_s=60.0)
 
     def redis(self, command: str, key: str, *arguments: str) -> Any:
         """Run one plain Redis command and return the reply; the lesson's prefix is put in."""
@@ -147,22 +165,35 @@ class Cluster:
         return running.url
 
     async def _start(self) -> None:
-        redis_url, self.broker, shared = await _redis()
+        redis = await servers.redis()
+        self.broker = redis.name
+        settings: dict[str, Any] = {"redis": redis.address, "router": self._router}
+        shared = redis.shared
+        if self._router == "kafka":
+            kafka = await servers.kafka()
+            self.kafka, self.broker = kafka.address, kafka.name
+            settings |= {"kafka": kafka.address, "kafka_fetch_wait_s": kafka.fetch_wait_s}
+            shared = shared or kafka.shared
         if shared:  # others use it too: keep out of their way
             self._prefix = f"lesson-{secrets.token_hex(3)}:{self._prefix}"
-        self._redis = redis_asyncio.Redis.from_url(redis_url, decode_responses=True)
+        settings["key_prefix"] = self._prefix
+        self._redis = redis_asyncio.Redis.from_url(redis.address, decode_responses=True)
         self._stack.push_async_callback(self._redis.aclose)
         for gateway_id in self._ids:
-            if self._as_processes:
-                flags = ("--key-prefix", self._prefix, "--time-scale", str(self._time_scale))
-                process = GatewayProcess(gateway_id, redis=redis_url, flags=flags)
-                self.processes[gateway_id] = await self._stack.enter_async_context(process)
-            else:
-                config = Config(
-                    gateway_id=gateway_id, port=0, redis=redis_url, key_prefix=self._prefix
-                )
-                gateway = Gateway(config.scaled(self._time_scale))
-                self.gateways[gateway_id] = await self._stack.enter_async_context(gateway)
+            await self._start_one(gateway_id, settings)
+
+    async def _start_one(self, gateway_id: str, settings: dict[str, Any]) -> None:
+        if self._as_processes:
+            # A port of its own, so that its clients find it again when it was restarted.
+            flags = ["--time-scale", str(self._time_scale), "--port", str(free_port())]
+            for name, value in settings.items():
+                flags += [f"--{name.replace('_', '-')}", str(value)]
+            process = GatewayProcess(gateway_id, redis=settings["redis"], flags=flags)
+            self.processes[gateway_id] = await self._stack.enter_async_context(process)
+        else:
+            config = Config(gateway_id=gateway_id, port=0, **settings)
+            gateway = Gateway(config.scaled(self._time_scale))
+            self.gateways[gateway_id] = await self._stack.enter_async_context(gateway)
 
     async def _connect(self, name: str, gateway_ids: Sequence[str]) -> User:
         client = Client(name, [self.url(gateway_id) for gateway_id in gateway_ids])
@@ -171,23 +202,6 @@ class Cluster:
     async def _command(self, command: str, key: str, *arguments: str) -> Any:
         redis: Any = self._redis  # its execute_command has no types
         return await redis.execute_command(command, self._prefix + key, *arguments)
-
-
-async def _redis() -> tuple[str, str, bool]:
-    """Return URL and name of the Redis to use, and whether others may be using it."""
-    # Why: a lesson kills, floods and empties its Redis. It never touches what runs on the
-    # standard port, unless the learner hands it an address on purpose (a class server).
-    # 原因：课程会杀掉、灌满、清空 Redis，所以绝不碰标准端口上已有的服务，
-    # 除非学习者明确给出地址（例如课堂服务器）。
-    global _server
-    given = os.environ.get("WSGATEWAY_REDIS")
-    if given:
-        found = await find_redis(given)
-        return found.url, found.name, True
-    if _server is None:
-        _server = RedisServer()
-        _server.start()
-    return _server.url, _server.name, False
 
 
 async def _next(client: Client) -> Message:
@@ -207,14 +221,11 @@ async def _latencies_ms(sender: Client, receiver: Client, count: int) -> list[fl
 
 def _close_all() -> None:
     """Leave nothing behind when the kernel ends."""
-    global _server
     for cluster in list(_running.values()):
         for process in cluster.processes.values():
             process.close()
         cluster.close()
-    if _server is not None:
-        _server.stop()
-        _server = None
+    servers.stop()
     shared_loop().close()
 
 

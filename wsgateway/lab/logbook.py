@@ -27,7 +27,7 @@ def keep() -> None:
     # happens to run. A lesson that kills Redis on purpose would fill the page with red.
     # 原因：没有任何 handler 时，Python 会把警告写到 stderr，落在碰巧正在运行的单元格里；
     # 课上故意杀掉 Redis，满屏就都是红字了。
-    for name in ("wsgateway", "websockets"):
+    for name in ("wsgateway", "websockets", "aiokafka"):
         logging.getLogger(name).addHandler(_logbook)
 
 

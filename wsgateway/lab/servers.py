@@ -1,0 +1,72 @@
+"""The brokers of a lesson: private ones, unless the learner hands over an address."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+
+from wsgateway.brokers import ApacheKafka, RedisServer, TansuServer, find_kafka, find_redis
+
+_redis: RedisServer | None = None
+_kafka: TansuServer | ApacheKafka | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A broker for a lesson.
+
+    Args:
+        address: its URL, or `HOST:PORT`.
+        name: what it really is.
+        shared: others may be using it too.
+        fetch_wait_s: for Kafka: how long it should hold a fetch that finds nothing, seconds.
+    """
+
+    address: str
+    name: str
+    shared: bool = False
+    fetch_wait_s: float = 0.5
+
+
+async def redis() -> Found:
+    """Return the Redis to use: the one `WSGATEWAY_REDIS` names, else a private one."""
+    # Why: a lesson kills, floods and empties its Redis. It never touches what runs on the
+    # standard port, unless the learner hands it an address on purpose (a class server).
+    # 原因：课程会杀掉、灌满、清空 Redis，所以绝不碰标准端口上已有的服务，
+    # 除非学习者明确给出地址（例如课堂服务器）。
+    global _redis
+    given = os.environ.get("WSGATEWAY_REDIS")
+    if given:
+        found = await find_redis(given)
+        return Found(found.url, found.name, shared=True)
+    if _redis is None:
+        _redis = RedisServer()
+        await asyncio.to_thread(_redis.start)
+    return Found(_redis.url, _redis.name)
+
+
+async def kafka() -> Found:
+    """Return the Kafka to use: the one `WSGATEWAY_KAFKA` names, else a private one.
+
+    The private one is Tansu; with `WSGATEWAY_LESSON_KAFKA=apache`, Apache Kafka on this machine's
+    Java.
+    """
+    global _kafka
+    given = os.environ.get("WSGATEWAY_KAFKA")
+    address = given
+    if not address:
+        if _kafka is None:
+            apache = os.environ.get("WSGATEWAY_LESSON_KAFKA") == "apache"
+            _kafka = ApacheKafka() if apache else TansuServer()
+            await asyncio.to_thread(_kafka.start)
+        address = _kafka.address
+    found = await find_kafka(address)
+    return Found(found.address, found.name, bool(given), found.fetch_wait_s)
+
+
+def stop() -> None:
+    """Stop the private ones."""
+    global _redis, _kafka
+    for server in (_redis, _kafka):
+        if server is not None:
+            server.stop()
+    _redis = _kafka = None
