@@ -4,11 +4,25 @@ from wsgateway import lab
 lab.language("zh")
 """
 
-from wsgateway.lab import checks, plots
+from wsgateway.lab import checks, kill, log_checks, log_plots, plots, topic
 from wsgateway.lab.checks import TODO
 from wsgateway.lab.cluster import Cluster, User
 from wsgateway.lab.language import language, say
 from wsgateway.lab.logbook import log
 from wsgateway.lab.predict import predict
 
-__all__ = ["TODO", "Cluster", "User", "checks", "language", "log", "plots", "predict", "say"]
+__all__ = [
+    "TODO",
+    "Cluster",
+    "User",
+    "checks",
+    "kill",
+    "language",
+    "log",
+    "log_checks",
+    "log_plots",
+    "plots",
+    "predict",
+    "say",
+    "topic",
+]

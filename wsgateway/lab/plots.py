@@ -16,18 +16,19 @@ from wsgateway.protocol import Hop
 # What the gateway does between one hop and the next.
 _STEPS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("received", "resolved"): ("ask presence: which gateway?", "查在线状态：在哪个网关？"),
-    ("resolved", "arrived"): ("through Redis", "经过 Redis"),
+    ("resolved", "arrived"): ("through {through}", "经过 {through}"),
     ("received", "outbox"): ("find the connection", "找到连接"),
     ("arrived", "outbox"): ("find the connection", "找到连接"),
     ("arrived", "resolved"): ("not here: ask presence again", "不在这里：再查一次"),
 }
 
 
-def waterfall(trace: Sequence[Hop]) -> Picture:
+def waterfall(trace: Sequence[Hop], *, through: str = "Redis") -> Picture:
     """Draw a traced message hop by hop, each bar beginning where the last one ended.
 
     Args:
         trace: hops as they arrive with the message.
+        through: what the envelope went through.
     """
     stretches = steps(trace)
     longest = max(stretches, key=lambda step: step.took_us)
@@ -51,13 +52,13 @@ def waterfall(trace: Sequence[Hop]) -> Picture:
                 va="center",
             )
             began += step.took_us
-        axes.set_yticks(range(len(stretches)), [_describe(step) for step in stretches])
+        axes.set_yticks(range(len(stretches)), [_describe(step, through) for step in stretches])
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.set_xlim(left=0)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(label("time since g1 received it (µs)", "g1 收到后的时间（微秒）"))
-        axes.set_title(_finding(longest, total))
+        axes.set_title(_finding(longest, total, through))
     return made.picture
 
 
@@ -67,14 +68,19 @@ def _colour(step: Step, first: Any) -> str:
     return BLUE if step.at == first else GREEN
 
 
-def _describe(step: Step) -> str:
-    en, zh = _STEPS.get((step.start, step.end), (f"{step.start} to {step.end}",) * 2)
+def _describe(step: Step, through: str) -> str:
+    en, zh = _name(step, through)
     where = "" if step.end == "arrived" else f"{step.at}: "
     return text(f"{where}{en}", zh)
 
 
-def _finding(longest: Step, total_us: int) -> str:
-    en, zh = _STEPS.get((longest.start, longest.end), (longest.start, longest.start))
+def _name(step: Step, through: str) -> tuple[str, str]:
+    en, zh = _STEPS.get((step.start, step.end), (f"{step.start} to {step.end}",) * 2)
+    return en.format(through=through), zh.format(through=through)
+
+
+def _finding(longest: Step, total_us: int, through: str) -> str:
+    en, zh = _name(longest, through)
     share = round(100 * longest.took_us / max(total_us, 1))
     return text(f"{share}% of the way: {en}", f"全程 {share}% 的时间：{zh}")
 

@@ -1,0 +1,37 @@
+"""The crash experiment for a cell: one call, on the lesson's own brokers."""
+
+import secrets
+
+from wsgateway.lab import servers
+from wsgateway.lab.crash import Plan, Stage
+from wsgateway.lab.language import say
+from wsgateway.lab.ledger import Totals
+from wsgateway.lab.loop import shared_loop
+
+
+def under_load(router: str, *, messages: int = 6_000, kills: int = 3, seed: int = 1) -> Totals:
+    """Kill the receiving gateway process again and again while messages stream to it.
+
+    Args:
+        router: "redis" or "kafka".
+        messages: in all, from 20 senders to 20 recipients.
+        kills: how often the process is killed (SIGKILL) and started again.
+        seed: of the moments of the kills; printed, to replay a run.
+
+    Returns:
+        The ledger's totals.
+    """
+    plan = Plan(router=router, messages=messages, kills=kills, seed=seed)
+    totals = shared_loop().run(_run(plan), timeout_s=90.0)
+    en, zh = f"{router}: {messages:,} messages, {kills} kills, seed {seed}", "条消息"
+    say(f"{en}.", f"{router}：{messages:,} {zh}，杀 {kills} 次，种子 {seed}。")
+    return totals
+
+
+async def _run(plan: Plan) -> Totals:
+    redis = await servers.redis()
+    kafka = (await servers.kafka()).address if plan.router == "kafka" else None
+    flags = ("--key-prefix", f"kill-{secrets.token_hex(3)}:")
+    async with Stage(plan, redis.address, kafka, flags=flags) as stage:
+        await stage.run()
+    return stage.ledger.totals()
