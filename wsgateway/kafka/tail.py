@@ -59,6 +59,7 @@ class Tail:
         self._attempt = 0
         self._looks = 0
         self._seen: dict[int, int] = {}
+        self._beyond: dict[int, int] = {}
         self._rng = random.Random()
         self.positions: dict[int, int] = {}
         self.ends: dict[int, int] = {}
@@ -129,6 +130,7 @@ class Tail:
         for one, end in ends.items():
             # The larger counts: see `bounds` for a broker that names too small an end.
             self._note_end(one.partition, max(end, self._consumer.highwater(one) or 0))
+        self._look_beyond(self._consumer)
         # Why: after a pause of the broker this library's consumer may wait for ever while the
         # log grows. Only the log's end tells; its own high-water mark comes with what it reads.
         # 原因：代理暂停后，这个库的消费者可能一直等下去，而日志还在增长。
@@ -142,6 +144,21 @@ class Tail:
             self._counts.stalls += 1
             self._stale = True
             log.warning("stalled behind %s: reading on with a new consumer", self._partitions[0])
+
+    def _look_beyond(self, consumer: AIOKafkaConsumer) -> None:
+        """Begin again where the log is shorter than what was read of it."""
+        # Why: the topic was made anew, or the broker came back empty. Apache Kafka refuses such an
+        # offset, and the consumer begins again by itself; Tansu lets it wait there for ever.
+        # 原因：主题被重建，或代理重启后是空的。Apache Kafka 会拒绝这种位点，消费者自会从头读；
+        # Tansu 却让它一直等下去。
+        for one in self._partitions:
+            number, end = one.partition, consumer.highwater(one)
+            is_beyond = end is not None and end < self.positions[number]
+            self._beyond[number] = self._beyond.get(number, 0) + 1 if is_beyond else 0
+            if self._beyond[number] >= _STALLED_LOOKS:
+                log.warning("%s is not the log it was: reading it from its start", one)
+                self.positions[number], self.ends[number] = 0, end
+                self._stale = True
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """Commit the next offset to read, by partition.
