@@ -70,7 +70,7 @@ def without_repeats(answer: Callable[[list[tuple[str, str | None, str]]], Any]) 
         expect(
             ("carol", "m1", "hello") in found,
             "carol's m1 is missing: ids are unique for one sender only.",
-            "少了 carol 的 m1：id 只在同一个发送者内部唯一。",
+            "少了 carol 的 m1：id 只在同一个发件人内部唯一。",
         )
         expect(
             found.count(("alice", None, "ping?")) == 2,

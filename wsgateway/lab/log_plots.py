@@ -27,7 +27,7 @@ def partitions(records: Sequence[Written]) -> Picture:
     with canvas(
         "Topic: one row per partition, records by offset, one colour and mark per user.",
         "主题：每个分区一行，按位点排列记录，每个用户一种颜色和记号。",
-        height_in=3.4,
+        height_in=3.9,
     ) as made:
         axes = made.figure.add_subplot()
         for user, (colour, mark) in zip(users, _USERS, strict=False):
@@ -53,7 +53,7 @@ def partitions(records: Sequence[Written]) -> Picture:
         axes.set_ylim(2.6, -0.6)
         axes.grid(axis="x", visible=False)
         axes.set_xlabel(label("offset", "位点"))
-        axes.legend(loc="upper right", ncols=len(users))
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.26), ncols=len(users))
         axes.set_title(
             text(
                 f"{len(users)} users in {rows} partitions: each user keeps to one row",
@@ -139,15 +139,14 @@ def lag(points: Sequence[LagPoint]) -> Picture:
         axes.set_ylim(0, highest.lag * 1.35)
         axes.set_xlim(0)
         axes.set_xlabel(label("time (s)", "时间（秒）"))
-        axes.set_ylabel(label("lag (records not committed)", "积压（未提交的记录数）"))
-        caught_s = next(
-            (point.at_s for point in points if point.at_s > paused[-1] and point.lag == 0),
-            times[-1],
-        )
+        axes.set_ylabel(label("lag (records)", "积压（条）"))
+        usual = max(point.lag for point in points if point.at_s < paused[0])
+        after = (one.at_s for one in points if one.at_s > paused[-1] and one.lag <= usual)
+        took_s = next(after, times[-1]) - paused[-1]
         axes.set_title(
             text(
-                f"Up to {highest.lag} records waited; {caught_s - paused[-1]:.1f} s later none did",
-                f"最多积压 {highest.lag} 条；恢复后 {caught_s - paused[-1]:.1f} 秒清空",
+                f"Up to {highest.lag} records waited; {took_s:.1f} s later all was as before",
+                f"最多积压 {highest.lag} 条；恢复后 {took_s:.1f} 秒回到平常",
             )
         )
     return made.picture

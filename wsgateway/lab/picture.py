@@ -108,5 +108,5 @@ def canvas(alt_en: str, alt_zh: str, *, height_in: float = 4.2) -> Iterator[Canv
 
 
 def label(en: str, zh: str) -> str:
-    """Return a short label for an axis or a bar, in one line."""
-    return text(en, zh, separator=" / ")
+    """Return a short label for an axis or a bar, in one line; a name common to both, once."""
+    return en if en == zh else text(en, zh, separator=" / ")
