@@ -5,7 +5,7 @@ import logging
 import time
 
 import pytest
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from raw import PATIENCE_S
 from stage import Kafka, Stage
 
@@ -188,6 +188,31 @@ async def test_a_new_record_may_be_on_its_way_when_looked_at(stage: Stage) -> No
         assert numbers(await read(tail, 1)) == [n]
     assert stage.counts.stalls == 0
     await tail.aclose()
+
+
+async def test_marks_of_transactions_are_no_stall(
+    apache_server: ApacheKafka, key_prefix: str
+) -> None:
+    async with Stage(apache_server, key_prefix) as stage:
+        topic = await filled(stage, 3)
+        async with (
+            AIOKafkaProducer(
+                bootstrap_servers=apache_server.address, transactional_id=key_prefix
+            ) as other,
+            other.transaction(),
+        ):
+            await other.send(topic, b"3", partition=0)
+        tail = tail_of(stage, topic)
+        await tail.start()
+        assert sorted(numbers(await read(tail, 4))) == list(range(4))
+        for _ in range(4):
+            await tail.next()
+            await tail.look(reading=True)
+        assert stage.counts.stalls == 0
+        assert tail.lag == {0: 0, 1: 0, 2: 0}
+        await stage.write(topic, b"4", partition=0)
+        assert numbers(await read(tail, 1)) == [4]
+        await tail.aclose()
 
 
 async def test_a_paused_broker_costs_nothing_but_time(own_stage: Stage) -> None:

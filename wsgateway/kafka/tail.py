@@ -118,19 +118,26 @@ class Tail:
         Args:
             reading: whether `next` has been called all along: a pause of ours is no stall.
         """
-        if self._consumer is None:
+        consumer = self._consumer
+        if consumer is None:
             return
         try:
             async with self._link.answered():
-                ends = await self._consumer.end_offsets(list(self._partitions))
+                ends = await consumer.end_offsets(list(self._partitions))
+                at = {one.partition: await consumer.position(one) for one in self._partitions}
         except KafkaUnavailable as error:
             self.failure = str(error)
             return
+        if self._consumer is not consumer or self._stale:  # replaced meanwhile
+            return
         self.failure = None
+        # A log also holds marks of transactions, that nobody reads: the consumer is past them.
+        for number, position in at.items():
+            self.positions[number] = max(position, self.positions[number])
         for one, end in ends.items():
             # The larger counts: see `bounds` for a broker that names too small an end.
-            self._note_end(one.partition, max(end, self._consumer.highwater(one) or 0))
-        self._look_beyond(self._consumer)
+            self._note_end(one.partition, max(end, consumer.highwater(one) or 0))
+        self._look_beyond(consumer)
         # Why: after a pause of the broker this library's consumer may wait for ever while the
         # log grows. Only the log's end tells; its own high-water mark comes with what it reads.
         # 原因：代理暂停后，这个库的消费者可能一直等下去，而日志还在增长。
