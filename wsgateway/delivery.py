@@ -157,8 +157,6 @@ class Delivery:
             done = partial(self._arrival_settled, carried, kept)
             if carried.trace is not None:
                 carried.trace.append(self.stamp("arrived"))
-        if kept is not None and addressee is None:
-            addressee = self._gateway_id
         parcel = Parcel(carried, done, arrived=True, kept=kept, addressee=addressee)
         if self._gateway_id in (carried.stream, carried.origin, *carried.path):
             if self.lanes.has_older(carried) or not self._local.deliver(parcel):

@@ -25,7 +25,7 @@ class Step(Enum):
     CLOSED = "for ever: the gateway stops"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Parcel:
     """A message or a fence in a lane.
 
@@ -35,8 +35,7 @@ class Parcel:
         arrived: it came from another gateway, so sending it on is a hop.
         older: it had left this lane before and came back.
         kept: its router keeps it until it is settled, so it may be written again.
-        addressee: the gateway it was sent to, for a kept one: this one, or one that is gone and
-            for which this one reads on.
+        addressee: the gateway it was sent to, if that is gone and this one reads on for it.
         tries: how often nobody was found where it went.
     """
 
@@ -60,8 +59,10 @@ class Parcel:
     def may_leave(self, gateway_id: str) -> bool:
         """Whether it may go on from `gateway_id`; if that is a hop, it is noted in the path."""
         path = self.carried.path
-        if self.arrived and path[-1:] != [gateway_id]:
-            if len(path) >= MAX_HOPS:
+        if self.arrived and gateway_id not in path[-1:]:
+            # Why: a log offers it again, at a pause; so it may follow its user however often.
+            # 原因：日志会隔一段时间再次给出它，所以它可以一直追着用户走。
+            if len(path) >= MAX_HOPS and not (self.kept and self.kept.again()):
                 return False
             path.append(gateway_id)
         return True
@@ -78,7 +79,6 @@ class Lane:
         fresh_until_s: loop time until which `route` is trusted.
         detour: messages were forwarded beyond `route`.
         step: what it waits for.
-        fencing: the gateway to which the fence went that it waits for.
         older: parcels that had left and came back: they go before `waiting`.
         waiting: parcels that never left, in order.
         in_flight: parcels whose publish is not answered yet.
@@ -91,7 +91,6 @@ class Lane:
     fresh_until_s: float = 0.0
     detour: bool = False
     step: Step = Step.OPEN
-    fencing: str | None = None
     older: deque[Parcel] = field(default_factory=deque)
     waiting: deque[Parcel] = field(default_factory=deque)
     in_flight: int = 0
@@ -107,31 +106,17 @@ class Lane:
         # Why: what is returned goes out again before anything else, so its last companion in
         # flight must be settled first.
         # 原因：被退回的要抢在其他消息之前重发，所以得先等与它同行的最后一条也有结果。
-        if self.returned or self.step not in (Step.OPEN, Step.FENCING):
+        if self.returned or self.step is not Step.OPEN:
             return None
-        if self.step is Step.FENCING:
-            return self.older if self.older and self._is_ahead_of_the_fence(self.older[0]) else None
         return self.older or self.waiting or None
 
-    def fence_off(self, gateway_id: str) -> None:
-        """Hold back all but what is ahead of a fence that goes to `gateway_id`."""
-        self.step, self.fencing = Step.FENCING, gateway_id
-        ahead = [parcel for parcel in self.waiting if self._is_ahead_of_the_fence(parcel)]
-        if ahead:
-            self.older.extend(ahead)
-            self.waiting = deque(one for one in self.waiting if one not in ahead)
-
-    def take(self, parcel: Parcel) -> None:
-        """Queue `parcel`."""
-        ahead = self.step is Step.FENCING and self._is_ahead_of_the_fence(parcel)
-        (self.older if ahead else self.waiting).append(parcel)
-
-    def _is_ahead_of_the_fence(self, parcel: Parcel) -> bool:
-        # Why: it was read from the very topic that the fence is in, so the fence is behind it, and
-        # is not read until it has left. Were it to wait for the fence, both would wait for ever.
-        # 原因：它正是从栅栏所在的主题里读出来的，栅栏排在它后面，它不走就读不到栅栏。
-        # 若让它等栅栏，两边就会永远等下去。
-        return parcel.addressee is not None and parcel.addressee == self.fencing
+    def remove(self, parcel: Parcel) -> bool:
+        """Take `parcel` out, if it still waits here."""
+        for queue in (self.older, self.waiting):
+            if parcel in queue:
+                queue.remove(parcel)
+                return True
+        return False
 
     def put_back(self, parcel: Parcel) -> None:
         """Make `parcel` the first of its queue again; its route was wrong."""

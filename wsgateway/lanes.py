@@ -77,8 +77,8 @@ class Lanes:
         if self.waiting >= MAX_WAITING:
             raise Overloaded("too many messages wait")
         lane = self._table.make(parcel.carried)
-        lane.take(parcel)
-        self.waiting += 1
+        lane.waiting.append(parcel)
+        self._added(lane, parcel)
         self._pump(lane)
 
     def come_back(self, parcel: Parcel) -> None:
@@ -91,7 +91,7 @@ class Lanes:
         lane = self._table.make(parcel.carried)
         parcel.older = True
         lane.older.append(parcel)
-        self.waiting += 1
+        self._added(lane, parcel)
         self._pump(lane)
 
     def hand_back(self, parcel: Parcel) -> None:
@@ -105,7 +105,7 @@ class Lanes:
         lane = self._table.make(parcel.carried)
         parcel.older = True
         lane.older.appendleft(parcel)
-        self.waiting += 1
+        self._added(lane, parcel)
         self._loop.call_soon(self._pump, lane)
 
     def has_older(self, carried: Carried | Fence) -> bool:
@@ -136,11 +136,30 @@ class Lanes:
             lane.settle_returned(Status.UNKNOWN)
             self._finish_waiting(lane, Status.UNKNOWN)
 
+    def _added(self, lane: Lane, parcel: Parcel) -> None:
+        self.waiting += 1
+        if lane.step is Step.FENCING:
+            self._waits_for_fence(lane, parcel)
+
+    def _waits_for_fence(self, lane: Lane, parcel: Parcel) -> None:
+        # Why: the fence may be behind this very message in the log that keeps both. Were a log to
+        # hold it back until the message is settled, both would wait for ever.
+        # 原因：栅栏可能就在保存着这条消息的日志里，排在它后面。
+        # 若日志要等这条消息有了结果才放行，两边就会永远等下去。
+        if parcel.recalled:
+            self._recall(lane, parcel)
+        elif parcel.kept is not None:
+            parcel.kept.waits(partial(self._recall, lane, parcel))
+
+    def _recall(self, lane: Lane, parcel: Parcel) -> None:
+        if lane.remove(parcel):
+            self.waiting -= 1
+            parcel.done(Status.UNKNOWN)
+
     def _pump(self, lane: Lane) -> None:
         """Let out what may leave now, in order."""
         while queue := lane.head():
-            stale = self._loop.time() >= lane.fresh_until_s and lane.step is Step.OPEN
-            if lane.route is None or stale:
+            if lane.route is None or self._loop.time() >= lane.fresh_until_s:
                 self._resolve(lane)
                 continue
             parcel = queue.popleft()
@@ -160,7 +179,7 @@ class Lanes:
     def _leave(self, lane: Lane, parcel: Parcel, route: str) -> None:
         carried = parcel.carried
         if not parcel.may_leave(self._gateway_id):
-            parcel.done(Status.OFFLINE)
+            parcel.done(Status.OFFLINE if parcel.kept is None else Status.UNKNOWN)
             return
         if isinstance(carried, Carried) and carried.trace is not None:
             carried.trace.append(self._stamp("resolved"))
@@ -231,9 +250,10 @@ class Lanes:
         if previous is None or (previous == owner.gateway_id and not detour):
             self._open(lane)
         else:
-            lane.fence_off(previous)
+            lane.step = Step.FENCING
+            for parcel in (*lane.older, *lane.waiting):
+                self._waits_for_fence(lane, parcel)
             self._fences.send(lane, previous)
-            self._pump(lane)
 
     def _open(self, lane: Lane) -> None:
         lane.step = Step.OPEN

@@ -71,11 +71,13 @@ class _Mailbox:
     attempts: int = 0
     timer: Timer | None = None
     offering: bool = False
+    opened: bool = False
+    recalls: dict[int, Callable[[], None]] = field(default_factory=dict)
 
     @property
     def held(self) -> bool:
         """Whether a letter must wait its turn."""
-        return bool(self.waiting or self.failed or self.attempts)
+        return bool(self.waiting or self.failed or (self.attempts and not self.opened))
 
 
 class Mailboxes:
@@ -149,13 +151,33 @@ class Mailboxes:
     def settled(self, box: "_Mailbox", letter: Letter, fate: Fate) -> bool:
         """Take the fate of a letter that was offered; return whether it will be again."""
         box.in_flight -= 1
+        box.recalls.pop(letter.offset, None)
         kept = self._keeps(box, fate)
         if kept:
             box.failed.append(letter)
+            recalls, box.recalls = box.recalls, {}
+            for recall in recalls.values():
+                recall()
         else:
             self._finish(letter, None if fate is Fate.DONE else Reason(fate.value))
         self._turn(box, letter.user)
         return kept
+
+    def let_pass(self, box: "_Mailbox", letter: Letter, recall: Callable[[], None]) -> None:
+        """Offer what is behind `letter`, though it is not settled: it waits for one of them."""
+        box.recalls[letter.offset] = recall
+        if box.opened or not box.attempts or self._closed:
+            return
+        # Why: in the next turn of the loop. Whoever says so is still busy with the first.
+        # 原因：放到下一轮事件循环。说这话的一方还在处理第一封信。
+        box.opened = True
+        box.timer = self._call_later(0.0, partial(self._pass, box, letter.user))
+
+    def _pass(self, box: "_Mailbox", user: bytes) -> None:
+        box.timer = None
+        if not box.failed:
+            self._release(box)
+        self._turn(box, user)
 
     def _keeps(self, box: _Mailbox, fate: Fate) -> bool:
         """Whether a letter with this fate is offered again."""
@@ -198,6 +220,7 @@ class Mailboxes:
         box.waiting.extendleft(sorted(box.failed, key=_offset, reverse=True))
         box.waiting_bytes += sum(len(letter.data) for letter in box.failed)
         box.failed.clear()
+        box.opened = False
         pause_s = full_jitter(box.attempts, base_s=_RETRY_BASE_S, cap_s=_RETRY_CAP_S, rng=self._rng)
         box.attempts += 1
         box.timer = self._call_later(pause_s, partial(self._retry, box, user))
@@ -229,6 +252,12 @@ class _Offer:
         # 原因：一起交出去的信里，只要有一封失败，排在它后面的都要退回，
         # 否则用户恰好此时回来，后面的就会超到前面去。
         return not self.box.failed
+
+    def again(self) -> bool:
+        return self.box.attempts > 0
+
+    def waits(self, recall: Callable[[], None]) -> None:
+        self.boxes.let_pass(self.box, self.letter, recall)
 
     def settle(self, fate: Fate) -> bool:
         return self.boxes.settled(self.box, self.letter, fate)
