@@ -128,7 +128,8 @@ class Tail:
         except KafkaUnavailable as error:
             self.failure = str(error)
             return
-        if self._consumer is not consumer or self._stale:  # replaced meanwhile
+        replaced = self._consumer is not consumer
+        if replaced or self._stale:
             return
         self.failure = None
         # A log also holds marks of transactions, that nobody reads: the consumer is past them.
