@@ -32,6 +32,11 @@ class Refresh(StrEnum):
     SUPERSEDED = "superseded"
 
 
+def presence_key(key_prefix: str, user: str) -> str:
+    """Return the Redis key of a user's record."""
+    return f"{key_prefix}presence:{user}"
+
+
 def lease_key(key_prefix: str, gateway_id: str) -> str:
     """Return the Redis key of a lease on a gateway id: it exists while that gateway lives."""
     return f"{key_prefix}gateway-lease:{gateway_id}"

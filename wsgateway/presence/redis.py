@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from wsgateway.batch import Batcher
-from wsgateway.presence.base import Owner, Refresh, Registration
+from wsgateway.presence.base import Owner, Refresh, Registration, presence_key
 from wsgateway.protocol import is_id
 from wsgateway.redis_link import Call, Pipeline, Script, connect
 
@@ -14,6 +14,8 @@ R = TypeVar("R")
 REGISTER = Script.load("register")
 REFRESH = Script.load("refresh")
 UNREGISTER = Script.load("unregister")
+
+FIELDS = ("gatewayId", "connId", "timestamp")
 
 
 class RedisPresence:
@@ -61,7 +63,7 @@ class RedisPresence:
 
     def key(self, user: str) -> str:
         """Return the Redis key of `user`'s record."""
-        return f"{self._key_prefix}presence:{user}"
+        return presence_key(self._key_prefix, user)
 
     def register(self, user: str, gateway_id: str, conn_id: str) -> "asyncio.Future[Registration]":
         """See `Presence.register`. Never retried: a second write would look like a new session."""
@@ -82,7 +84,7 @@ class RedisPresence:
 
     def lookup(self, user: str) -> "asyncio.Future[Owner | None]":
         """See `Presence.lookup`."""
-        return self._submit("lookup", "HMGET", user, ("gatewayId", "connId", "timestamp"), _owner)
+        return self._submit("lookup", "HMGET", user, FIELDS, owner_of)
 
     def _submit(
         self,
@@ -104,10 +106,11 @@ class RedisPresence:
 
 def _registration(reply: Sequence[bytes]) -> Registration:
     epoch, *displaced = reply
-    return Registration(int(epoch), _owner(displaced))
+    return Registration(int(epoch), owner_of(displaced))
 
 
-def _owner(reply: Sequence[bytes | None]) -> Owner | None:
+def owner_of(reply: Sequence[bytes | None]) -> Owner | None:
+    """Return whom the `FIELDS` of a record name, or None."""
     # A record someone wrote by hand may be partial or odd: that is nobody we can route to.
     try:
         gateway_id, conn_id, epoch = (part.decode() if part else "" for part in reply)

@@ -26,11 +26,17 @@ from wsgateway.routers.base import Deliver, RouterHealth
 
 log = logging.getLogger(__name__)
 
+BROADCAST = "gateway-broadcast"
 # Not an envelope: JSON never starts with "~".
 _CANARY = b"~canary"
 # Why: three missed canaries, not one: a single late one is a busy event loop, not a dead link.
 # 原因：连续缺三只金丝雀才算断；只晚一只多半是事件循环忙，不是链路断了。
 _MISSED_CANARIES = 3
+
+
+def channel_of(key_prefix: str, gateway_id: str) -> str:
+    """Return the channel of a gateway."""
+    return f"{key_prefix}gateway:{gateway_id}"
 
 
 def make(config: Config, _: Claims) -> "RedisRouter":
@@ -61,8 +67,8 @@ class RedisRouter:
     ) -> None:
         self._url = url
         self._prefix = key_prefix
-        self._own_channel = self._channel(gateway_id)
-        self._broadcast_channel = f"{key_prefix}gateway-broadcast"
+        self._own_channel = channel_of(key_prefix, gateway_id)
+        self._broadcast_channel = key_prefix + BROADCAST
         self._canary_s = canary_s
         self._timeout_s = timeout_s
         self._publisher = connect(url, timeout_s)
@@ -102,7 +108,7 @@ class RedisRouter:
         self, gateway_id: str, envelope: bytes, key: str
     ) -> "asyncio.Future[Status]":
         """See `Router.route_to_gateway`: `routed`, `offline` (no subscriber) or `unknown`."""
-        return self._batcher.submit((self._channel(gateway_id), envelope))
+        return self._batcher.submit((channel_of(self._prefix, gateway_id), envelope))
 
     def broadcast_to_all_gateways(self, envelope: bytes) -> "asyncio.Future[Status]":
         """See `Router.broadcast_to_all_gateways`."""
@@ -141,9 +147,6 @@ class RedisRouter:
             waiting=len(self._batcher),
         )
 
-    def _channel(self, gateway_id: str) -> str:
-        return f"{self._prefix}gateway:{gateway_id}"
-
     async def _publish(self, batch: Sequence[tuple[str, bytes]]) -> list[Status | Exception]:
         """One round trip for the batch: one PUBLISH per channel, carrying all its envelopes."""
         by_channel: dict[str, list[bytes]] = {}
@@ -164,9 +167,7 @@ class RedisRouter:
             return [Status.UNKNOWN] * len(batch)
         self._publish_failing = False
         self._publishes += len(by_channel)
-        status = {
-            channel: _status(count) for channel, count in zip(by_channel, counts, strict=True)
-        }
+        status = dict(zip(by_channel, map(_status, counts), strict=True))
         return [status[channel] for channel, _ in batch]
 
     async def _listen(self, deliver: Deliver) -> None:
