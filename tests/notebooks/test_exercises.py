@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from lessons import LESSONS, role
+from lessons import LESSONS, cells, role
 
 from wsgateway import lab
-
-LESSON_1 = next(path for path in LESSONS if path.stem.startswith("01"))
 
 RECORD = 'record = cluster.redis("HGETALL", f"presence:{user}")'
 LEFT = 'cluster.redis("PTTL", f"presence:{user}")'
@@ -49,12 +47,62 @@ WRONG = {
             "slowest step was",
         ),
     },
+    "5.1": {
+        "the highest settled": (
+            "def committable(read, settled):\n    return max(settled, default=read[0] - 1) + 1",
+            "is never read again",
+        ),
+        "nothing but whole batches": (
+            "def committable(read, settled):\n"
+            "    return read[-1] + 1 if settled == set(read) else read[0]",
+            "may be committed, not only",
+        ),
+    },
+    "5.2": {
+        "ids of all senders together": (
+            "def without_repeats(arrivals):\n"
+            "    seen, kept = set(), []\n"
+            "    for one in arrivals:\n"
+            "        if one[1] is None or one[1] not in seen:\n"
+            "            kept.append(one)\n"
+            "        seen.add(one[1])\n"
+            "    return kept",
+            "unique for one sender only",
+        ),
+        "no id is an id": (
+            "def without_repeats(arrivals):\n    return list(dict.fromkeys(arrivals))",
+            "without an id",
+        ),
+        "contents": (
+            "def without_repeats(arrivals):\n"
+            "    seen, kept = set(), []\n"
+            "    for one in arrivals:\n"
+            "        if one[1] is None or (one[0], one[2]) not in seen:\n"
+            "            kept.append(one)\n"
+            "        seen.add((one[0], one[2]))\n"
+            "    return kept",
+            "compare ids, not contents",
+        ),
+    },
+    "5.3": {
+        "never committed is no lag": (
+            "def total_lag(ends, committed):\n"
+            "    return sum(end - committed[n] for n, end in ends.items() "
+            "if committed[n] is not None)",
+            "without a commit",
+        ),
+        "off by one": (
+            "def total_lag(ends, committed):\n"
+            "    return sum(end - (committed[n] or 0) - 1 for n, end in ends.items())",
+            "next offset",
+        ),
+    },
 }
 
 
 @pytest.fixture(scope="module")
 def namespace() -> Iterator[dict[str, Any]]:
-    """What the exercises of lesson 1 find in the kernel."""
+    """What the exercises find in the kernel."""
     cluster = lab.Cluster("g1", "g2", name="exercises")
     with cluster:
         cluster.user("alice", on="g1")
@@ -70,15 +118,28 @@ def run(namespace: dict[str, Any], *sources: str) -> dict[str, Any]:
     return names
 
 
-def check(number: str) -> str:
-    return role(LESSON_1, f"check {number}")
+def cell(part: str, number: str) -> str:
+    """Return the source of one part of an exercise: its stub, check or solution."""
+    lesson = f"{int(number.partition('.')[0]):02}"
+    return role(next(p for p in LESSONS if p.stem.startswith(lesson)), f"{part} {number}")
+
+
+def test_every_exercise_is_tried_with_two_wrong_answers_at_least() -> None:
+    roles = [
+        one.metadata["wsgateway"]["role"]
+        for path in LESSONS
+        for one in cells(path, "code")
+        if "role" in one.metadata.get("wsgateway", {})
+    ]
+    assert {name.removeprefix("stub ") for name in roles if name.startswith("stub")} == set(WRONG)
+    assert all(len(mistakes) >= 2 for mistakes in WRONG.values())
 
 
 @pytest.mark.parametrize("number", WRONG)
 def test_unattempted_prints_one_stable_line_per_language(
     namespace: dict[str, Any], number: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = run(namespace, role(LESSON_1, f"stub {number}"), check(number))
+    names = run(namespace, cell("stub", number), cell("check", number))
     assert names["done"] is False
     english, chinese = capsys.readouterr().out.splitlines()
     assert english.startswith(f"Exercise {number}: not attempted yet.")
@@ -89,8 +150,8 @@ def test_unattempted_prints_one_stable_line_per_language(
 def test_the_stored_solution_passes(
     namespace: dict[str, Any], number: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    solution = role(LESSON_1, f"solution {number}").replace("_solution(", "(")
-    assert run(namespace, solution, check(number))["done"] is True
+    solution = cell("solution", number).replace("_solution(", "(")
+    assert run(namespace, solution, cell("check", number))["done"] is True
     assert f"Exercise {number}: right." in capsys.readouterr().out
 
 
@@ -101,7 +162,7 @@ def test_a_wrong_answer_fails_with_a_useful_hint(
     namespace: dict[str, Any], number: str, mistake: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer, hint = WRONG[number][mistake]
-    assert run(namespace, answer, check(number))["done"] is False
+    assert run(namespace, answer, cell("check", number))["done"] is False
     english, chinese = capsys.readouterr().out.splitlines()
     assert english.startswith(f"Exercise {number}: not yet.")
     assert hint in english

@@ -11,7 +11,7 @@ from lessons import LESSONS, cells, glossary, part
 _EVERYDAY = {
     "batch", "client", "gap", "hop", "race", "register", "route", "sender", "status", "user",
     "window", "refresh", "forward", "timeout", "deadline", "unknown", "offline", "delivered",
-    "routed", "trace",
+    "routed", "trace", "claim",
 }  # fmt: skip
 
 MARKDOWN = [

@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
-from wsgateway.brokers import RedisServer
+from wsgateway.brokers import RedisServer, TansuServer
 
 _nbformat: Any = nbformat  # its functions have no types
 
@@ -21,12 +21,12 @@ _CELL_TIMEOUT_S = 120
 _RECORDED = ("websockets", "redis", "msgspec", "matplotlib", "jupyterlab")
 
 
-def refresh(path: Path, broker: str) -> None:
+def refresh(path: Path, brokers: dict[str, str]) -> None:
     """Execute a notebook from top to bottom and store it with its outputs.
 
     Args:
         path: the notebook.
-        broker: name of the server it runs on, recorded in its metadata.
+        brokers: names of the servers it runs on, recorded in its metadata.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed; the file is left as it was.
@@ -46,7 +46,7 @@ def refresh(path: Path, broker: str) -> None:
         "language_info": {"name": "python"},
         "wsgateway": {
             "python": platform.python_version(),
-            "broker": broker,
+            **brokers,
             **{name: version(name) for name in _RECORDED},
         },
     }
@@ -56,11 +56,11 @@ def refresh(path: Path, broker: str) -> None:
 def main() -> int:
     """Refresh the notebooks named, or all of them."""
     paths = [Path(name) for name in sys.argv[1:]] or sorted(NOTEBOOKS.glob("*.ipynb"))
-    with RedisServer() as server:
-        broker = server.name
+    with RedisServer() as redis, TansuServer() as kafka:
+        brokers = {"broker": redis.name, "kafka": kafka.name}
     for path in paths:
-        refresh(path, broker)
-        print(f"stored {path}, on {broker}")
+        refresh(path, brokers)
+        print(f"stored {path}, on {', '.join(brokers.values())}")
     return 0
 
 

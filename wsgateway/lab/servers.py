@@ -2,9 +2,24 @@
 
 import asyncio
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from wsgateway.brokers import ApacheKafka, RedisServer, TansuServer, find_kafka, find_redis
+from wsgateway.config import Config, env_name
+from wsgateway.kafka.link import KafkaLink
+from wsgateway.kafka.settings import kafka_settings, login_settings
+
+_TIMEOUT_S = 10.0
+_LOGIN = (
+    "kafka_security_protocol",
+    "kafka_sasl_mechanism",
+    "kafka_sasl_username",
+    "kafka_sasl_password",
+    "kafka_ssl_cafile",
+    "kafka_ssl_certfile",
+    "kafka_ssl_keyfile",
+)
 
 _redis: RedisServer | None = None
 _kafka: TansuServer | ApacheKafka | None = None
@@ -19,12 +34,32 @@ class Found:
         name: what it really is.
         shared: others may be using it too.
         fetch_wait_s: for Kafka: how long it should hold a fetch that finds nothing, seconds.
+        login: for a Kafka that is given: fields of `Config` that say how to log in.
     """
 
     address: str
     name: str
     shared: bool = False
     fetch_wait_s: float = 0.5
+    login: Mapping[str, str] = field(default_factory=dict)
+
+    def link(self) -> KafkaLink:
+        """Return how this Kafka is reached."""
+        config = Config(gateway_id="lab", kafka=self.address, **dict[str, Any](self.login))
+        return KafkaLink(kafka_settings(config), _TIMEOUT_S)
+
+    async def forget(self, prefix: str) -> None:
+        """Delete the topics of a lesson from a Kafka that others use too; ours forgets anyway."""
+        if not self.shared:
+            return
+        admin = await self.link().admin()
+        try:
+            topics = Topics(prefix)
+            ours = [name for name in await admin.list_topics() if topics.has(name)]
+            if ours:
+                await admin.delete_topics(ours)
+        finally:
+            await admin.close()
 
 
 async def redis() -> Found:
