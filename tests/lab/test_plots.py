@@ -11,9 +11,11 @@ import pytest
 from matplotlib import image
 from matplotlib.text import Text
 
-from wsgateway.lab import plots
+from wsgateway.lab import log_plots, plots
 from wsgateway.lab.language import language
+from wsgateway.lab.ledger import Totals
 from wsgateway.lab.picture import Picture, canvas
+from wsgateway.lab.topic import LagPoint, Written
 from wsgateway.protocol import Hop
 
 CROSSED = [
@@ -30,6 +32,10 @@ FORWARDED = [
 ]
 SAMPLES = {("near", "近"): [1.0, 2.0, 3.0], ("far", "远"): [2.0, 5.0, 90.0]}
 
+RECORDS = [Written(n % 3, n // 3, f"user-{n % 3}", f"{n}") for n in range(9)]
+LAG = [LagPoint(n / 10, lag, n in (2, 3)) for n, lag in enumerate((0, 5, 20, 90, 40, 3, 0))]
+TOTALS = Totals(100, 90, 80, 10, 0, 10, 0, 3, 0)
+
 ALL: dict[str, Callable[[], Picture]] = {
     "crossed": lambda: plots.waterfall(CROSSED),
     "forwarded": lambda: plots.waterfall(FORWARDED),
@@ -37,6 +43,9 @@ ALL: dict[str, Callable[[], Picture]] = {
     "no time at all": lambda: plots.waterfall([CROSSED[0], Hop("g1", "outbox", 1_000)]),
     "ecdf": lambda: plots.ecdf(SAMPLES),
     "journey": plots.journey,
+    "partitions": lambda: log_plots.partitions(RECORDS),
+    "ledgers": lambda: log_plots.ledgers({("Redis", "Redis"): TOTALS, ("a log", "日志"): TOTALS}),
+    "lag": lambda: log_plots.lag(LAG),
 }
 
 
@@ -107,3 +116,13 @@ def test_importing_the_lab_leaves_the_style_alone() -> None:
         "assert dict(m.rcParams) == before, 'changed'"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_title_of_the_ledgers_says_what_was_lost(titles: list[str]) -> None:
+    log_plots.ledgers({("Redis", "Redis"): TOTALS})
+    assert any("Redis lost 10" in title and "丢失 10 条" in title for title in titles)
+
+
+def test_the_title_of_the_lag_says_how_high_and_how_long(titles: list[str]) -> None:
+    log_plots.lag(LAG)
+    assert any("Up to 90 records waited; 0.2 s later" in title for title in titles)

@@ -1,0 +1,52 @@
+"""Looking into a gateway's topic, and watching its lag."""
+
+import pytest
+
+from wsgateway.kafka.topics import PARTITIONS, partition_of
+from wsgateway.lab.cluster import Cluster
+from wsgateway.lab.topic import lag_while_paused, written
+
+
+def test_what_was_sent_lies_in_the_partition_of_its_user() -> None:
+    with Cluster("g1", "g2", router="kafka", name="topic") as cluster:
+        alice = cluster.user("alice", on="g1")
+        users = [cluster.user(f"user-{n}", on="g2") for n in range(5)]
+        for n, user in enumerate(users):
+            assert alice.send(user.client.user, f"{n}") == "accepted"
+            assert user.receive().content == f"{n}"
+        found = written(cluster, "g2")
+        assert {(one.user, one.content) for one in found} == {
+            (f"user-{n}", f"{n}") for n in range(5)
+        }
+        for one in found:
+            assert one.partition == partition_of(one.user.encode(), PARTITIONS)
+        assert written(cluster, "g1") == []
+
+
+def test_lag_rises_while_a_gateway_is_paused_and_falls_again() -> None:
+    with Cluster("g1", "g2", router="kafka", processes=True, name="lag") as cluster:
+        alice, bob = cluster.user("alice", on="g1"), cluster.user("bob", on="g2")
+        points = lag_while_paused(cluster, "g2", alice, "bob", messages=80, pause_s=0.5)
+        assert points[-1].lag == 0
+        assert max(one.lag for one in points) > max(one.lag for one in points if one.at_s < 0.1)
+        assert any(one.paused for one in points)
+        assert [bob.receive().content for _ in range(80)] == [f"{n}" for n in range(80)]
+
+
+def test_a_cluster_on_redis_has_no_topics() -> None:
+    with (
+        Cluster("g1", name="no-topics") as cluster,
+        pytest.raises(ValueError, match="does not run on Kafka"),
+    ):
+        written(cluster, "g1")
+
+
+def test_a_restarted_process_is_found_by_its_users() -> None:
+    with Cluster("g1", "g2", router="kafka", processes=True, name="again") as cluster:
+        alice, bob = cluster.user("alice", on="g1"), cluster.user("bob", on="g2")
+        assert alice.send("bob", "before") == "accepted"
+        assert bob.receive().content == "before"
+        cluster.processes["g2"].kill()
+        assert alice.send("bob", "meanwhile") == "accepted"
+        cluster.restart("g2")
+        assert bob.receive(timeout_s=30).content == "meanwhile"
