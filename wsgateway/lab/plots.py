@@ -54,7 +54,7 @@ def waterfall(trace: Sequence[Hop], *, through: str = "Redis") -> Picture:
             began += step.took_us
         axes.set_yticks(range(len(stretches)), [_describe(step, through) for step in stretches])
         axes.invert_yaxis()
-        axes.set_xlim(0, total * 1.15)
+        axes.set_xlim(0, max(total, 1) * 1.15)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(label("time since g1 received it (µs)", "g1 收到后的时间（微秒）"))
         axes.set_title(_finding(longest, total, through))
