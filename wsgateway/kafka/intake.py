@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 MAX_OPEN = 60_000
 MAX_OPEN_BYTES = 64 << 20
 _BURY_AGAIN_S = 1.0
+_MAX_KEY_BYTES = 64  # of a user id; other programs may write what they like
 
 
 class Intake:
@@ -92,9 +93,10 @@ class Intake:
         self._progress[record.partition].read(record.offset)
         data = record.value or b""
         letter = Letter(record.partition, record.offset, record.key or b"", data, record.timestamp)
-        self._open_bytes += len(data)
-        if len(data) > MAX_ENVELOPE_BYTES:
-            log.warning("dropped %d bytes from a topic: too big for an envelope", len(data))
+        size = _size(letter)
+        self._open_bytes += size
+        if size > MAX_ENVELOPE_BYTES:
+            log.warning("dropped %d bytes from a topic: too big for an envelope", size)
             self._finish(letter, Reason.TOO_BIG)
         else:
             self._mailboxes.take(letter)
@@ -146,11 +148,12 @@ class Intake:
             ("offset", b"%d" % letter.offset),
         )
         # What is too big for an envelope is too big for this topic too: only its size is kept.
-        data = b"" if reason is Reason.TOO_BIG else letter.data
+        too_big = reason is Reason.TOO_BIG
+        key, data = (letter.user[:_MAX_KEY_BYTES], b"") if too_big else (letter.user, letter.data)
+        size = ("bytes", b"%d" % _size(letter))
         try:
             writing = self._publisher.publish(
-                self._dead_letters,
-                Record(letter.user, data, (*headers, ("bytes", b"%d" % len(letter.data)))),
+                self._dead_letters, Record(key, data, (*headers, size))
             )
         except Overloaded:
             self._loop.call_later(_BURY_AGAIN_S, self._bury, letter, reason)
@@ -167,6 +170,10 @@ class Intake:
 
     def _settle(self, letter: Letter) -> None:
         self._progress[letter.partition].settle(letter.offset)
-        self._open_bytes -= len(letter.data)
+        self._open_bytes -= _size(letter)
         if len(self) < MAX_OPEN and self._open_bytes < MAX_OPEN_BYTES:
             self.room.set()
+
+
+def _size(letter: Letter) -> int:
+    return len(letter.user) + len(letter.data)
