@@ -72,7 +72,7 @@ class Cluster:
         time_scale: multiplies all heartbeat times.
         router: "redis" or "kafka".
 
-    `broker` names the servers they run on, `kafka` is the address of the Kafka, if any.
+    `broker` names what carries the envelopes; `log` is that Kafka, if it is one.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Cluster:
         self._as_processes = processes
         self._time_scale = time_scale
         self._router = router
-        self.kafka: str | None = None
+        self.log: servers.Log | None = None
         self._prefix = f"{name}:" if name else ""
         self._stack = AsyncExitStack()
 
@@ -170,13 +170,15 @@ class Cluster:
         settings: dict[str, Any] = {"redis": redis.address, "router": self._router}
         shared = redis.shared
         if self._router == "kafka":
-            kafka = await servers.kafka()
-            self.kafka, self.broker = kafka.address, kafka.name
+            self.log = kafka = await servers.kafka()
+            self.broker = kafka.name
             settings |= {"kafka": kafka.address, "kafka_fetch_wait_s": kafka.fetch_wait_s}
             shared = shared or kafka.shared
         if shared:  # others use it too: keep out of their way
             self._prefix = f"lesson-{secrets.token_hex(3)}:{self._prefix}"
         settings["key_prefix"] = self._prefix
+        if self.log is not None:
+            self._stack.push_async_callback(self.log.forget, self._prefix)
         self._redis = redis_asyncio.Redis.from_url(redis.address, decode_responses=True)
         self._stack.push_async_callback(self._redis.aclose)
         for gateway_id in self._ids:
@@ -191,6 +193,8 @@ class Cluster:
             process = GatewayProcess(gateway_id, redis=settings["redis"], flags=flags)
             self.processes[gateway_id] = await self._stack.enter_async_context(process)
         else:
+            if self.log is not None:
+                settings |= self.log.login  # which processes find in the environment
             config = Config(gateway_id=gateway_id, port=0, **settings)
             gateway = Gateway(config.scaled(self._time_scale))
             self.gateways[gateway_id] = await self._stack.enter_async_context(gateway)

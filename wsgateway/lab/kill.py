@@ -23,15 +23,23 @@ def under_load(router: str, *, messages: int = 6_000, kills: int = 3, seed: int 
     """
     plan = Plan(router=router, messages=messages, kills=kills, seed=seed)
     totals = shared_loop().run(_run(plan), timeout_s=90.0)
-    en, zh = f"{router}: {messages:,} messages, {kills} kills, seed {seed}", "条消息"
-    say(f"{en}.", f"{router}：{messages:,} {zh}，杀 {kills} 次，种子 {seed}。")
+    say(
+        f"{router}: {messages:,} messages, {kills} kills, seed {seed}.",
+        f"{router}：{messages:,} 条消息，杀 {kills} 次，种子 {seed}。",
+    )
     return totals
 
 
 async def _run(plan: Plan) -> Totals:
     redis = await servers.redis()
-    kafka = (await servers.kafka()).address if plan.router == "kafka" else None
-    flags = ("--key-prefix", f"kill-{secrets.token_hex(3)}:")
-    async with Stage(plan, redis.address, kafka, flags=flags) as stage:
-        await stage.run()
+    kafka = await servers.kafka() if plan.router == "kafka" else None
+    address = kafka.address if kafka is not None else None
+    prefix = f"kill-{secrets.token_hex(3)}:"
+    try:
+        flags = ("--key-prefix", prefix)
+        async with Stage(plan, redis.address, address, flags=flags) as stage:
+            await stage.run()
+    finally:
+        if kafka is not None:
+            await kafka.forget(prefix)
     return stage.ledger.totals()

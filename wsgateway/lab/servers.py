@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from wsgateway.brokers import ApacheKafka, RedisServer, TansuServer, find_kafka, find_redis
 from wsgateway.config import Config, env_name
 from wsgateway.kafka.link import KafkaLink
 from wsgateway.kafka.settings import kafka_settings, login_settings
+from wsgateway.kafka.topics import Topics
 
 _TIMEOUT_S = 10.0
 _LOGIN = (
@@ -33,33 +35,42 @@ class Found:
         address: its URL, or `HOST:PORT`.
         name: what it really is.
         shared: others may be using it too.
-        fetch_wait_s: for Kafka: how long it should hold a fetch that finds nothing, seconds.
-        login: for a Kafka that is given: fields of `Config` that say how to log in.
     """
 
     address: str
     name: str
-    shared: bool = False
-    fetch_wait_s: float = 0.5
-    login: Mapping[str, str] = field(default_factory=dict)
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Log(Found):
+    """A Kafka for a lesson.
+
+    Args:
+        fetch_wait_s: how long it should hold a fetch that finds nothing, seconds.
+        login: fields of `Config` that say how to log in.
+    """
+
+    fetch_wait_s: float
+    login: Mapping[str, str]
 
     def link(self) -> KafkaLink:
-        """Return how this Kafka is reached."""
-        config = Config(gateway_id="lab", kafka=self.address, **dict[str, Any](self.login))
-        return KafkaLink(kafka_settings(config), _TIMEOUT_S)
+        """Return how it is reached."""
+        return KafkaLink(kafka_settings(_config(self.address, self.login)), _TIMEOUT_S)
 
-    async def forget(self, prefix: str) -> None:
-        """Delete the topics of a lesson from a Kafka that others use too; ours forgets anyway."""
+    async def forget(self, key_prefix: str) -> None:
+        """Delete a lesson's topics, if others use this Kafka too; a private one forgets anyway."""
         if not self.shared:
             return
-        admin = await self.link().admin()
+        link = self.link()
+        admin = await link.admin()
         try:
-            topics = Topics(prefix)
-            ours = [name for name in await admin.list_topics() if topics.has(name)]
-            if ours:
-                await admin.delete_topics(ours)
+            async with link.answered():
+                ours = Topics(key_prefix).of("")
+                gone = [name for name in await admin.list_topics() if name.startswith(ours)]
+                await admin.delete_topics(gone)
         finally:
-            await admin.close()
+            await link.close(admin)
 
 
 async def redis() -> Found:
@@ -76,10 +87,10 @@ async def redis() -> Found:
     if _redis is None:
         _redis = RedisServer()
         await asyncio.to_thread(_redis.start)
-    return Found(_redis.url, _redis.name)
+    return Found(_redis.url, _redis.name, shared=False)
 
 
-async def kafka() -> Found:
+async def kafka() -> Log:
     """Return the Kafka to use: the one `WSGATEWAY_KAFKA` names, else a private one.
 
     The private one is Tansu; with `WSGATEWAY_LESSON_KAFKA=apache`, Apache Kafka on this machine's
@@ -94,8 +105,13 @@ async def kafka() -> Found:
             _kafka = ApacheKafka() if apache else TansuServer()
             await asyncio.to_thread(_kafka.start)
         address = _kafka.address
-    found = await find_kafka(address)
-    return Found(found.address, found.name, bool(given), found.fetch_wait_s)
+    login = {name: os.environ[env_name(name)] for name in _LOGIN if os.environ.get(env_name(name))}
+    found = await find_kafka(address, login_settings(_config(address, login)))
+    return Log(found.address, found.name, bool(given), found.fetch_wait_s, login)
+
+
+def _config(address: str, login: Mapping[str, str]) -> Config:
+    return Config(gateway_id="lab", kafka=address, **dict[str, Any](login))
 
 
 def stop() -> None:

@@ -72,9 +72,9 @@ def lag_while_paused(
 
 
 def _link(cluster: Cluster) -> KafkaLink:
-    if cluster.kafka is None:
+    if cluster.log is None:
         raise ValueError("this cluster does not run on Kafka")
-    return KafkaLink({"bootstrap_servers": cluster.kafka.split(",")}, _TIMEOUT_S)
+    return cluster.log.link()
 
 
 async def _written(cluster: Cluster, gateway_id: str) -> list[Written]:
