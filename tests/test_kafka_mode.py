@@ -4,14 +4,15 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from raw import until
-from users import Cluster, User
+from users import Cluster, DeafUser, User
 
 from wsgateway.brokers import ApacheKafka, RedisServer, TansuServer
-from wsgateway.kafka.topics import Topics
+from wsgateway.kafka.topics import PARTITIONS, Topics, partition_of
 
 Kafka = TansuServer | ApacheKafka
 GOOD = (
@@ -199,3 +200,47 @@ async def test_a_gateway_id_that_would_be_a_topic_of_ours_is_refused(
     where = ("--redis", redis_server.url, "--kafka", tansu_server.address)
     status, line = await refused(*where, "--id", "dead-letters")
     assert (status, "dead-letters" in line) == (1, True), line
+
+
+async def test_a_user_who_reads_nothing_holds_up_nobody_of_his_partition(cluster: Cluster) -> None:
+    g1, g2 = await cluster.start("g1", "g2", outbox_bytes=64 << 20, stall_s=30.0)
+    deaf, other = "erin", "carol"
+    assert len({partition_of(name.encode(), PARTITIONS) for name in (deaf, other)}) == 1
+    async with (
+        User(g1.url, "alice") as alice,
+        User(g2.url, other) as carol,
+        DeafUser(g2.url, deaf),
+    ):
+        for n in range(200):  # more than the sockets between them can hold
+            await alice.message(deaf, "x" * 60_000, id=f"deaf-{n}")
+        await until(lambda: g2.stats()["queues"]["outboxBytes"] > 0)
+        for n in range(20):
+            assert await alice.ask(other, f"{n}", f"m{n}") == "accepted"
+        await until(lambda: carol.contents == [f"{n}" for n in range(20)])
+        assert g2.stats()["queues"]["outboxBytes"] > 0, "and he still reads nothing"
+
+
+async def test_a_kafka_behind_tls(
+    redis_server: RedisServer, tls_apache: ApacheKafka, tls_certificate: Path, key_prefix: str
+) -> None:
+    async with Cluster(redis_server, key_prefix, tls_apache.address) as cluster:
+        tls = {"kafka_security_protocol": "SSL", "kafka_ssl_cafile": str(tls_certificate)}
+        g1, g2 = await cluster.start("g1", "g2", **tls)
+        async with User(g1.url, "alice") as alice, User(g2.url, "bob") as bob:
+            assert await alice.ask("bob", "hi", "m1") == "accepted"
+            await until(lambda: bob.contents == ["hi"])
+
+
+async def test_a_kafka_with_a_login(
+    redis_server: RedisServer, sasl_apache: ApacheKafka, key_prefix: str
+) -> None:
+    async with Cluster(redis_server, key_prefix, sasl_apache.address) as cluster:
+        login = {
+            "kafka_security_protocol": "SASL_PLAINTEXT",
+            "kafka_sasl_username": "user",
+            "kafka_sasl_password": "s3cret",
+        }
+        g1, g2 = await cluster.start("g1", "g2", **login)
+        async with User(g1.url, "alice") as alice, User(g2.url, "bob") as bob:
+            assert await alice.ask("bob", "hi", "m1") == "accepted"
+            await until(lambda: bob.contents == ["hi"])
