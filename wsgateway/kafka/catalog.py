@@ -108,8 +108,11 @@ class Catalog:
             # broker may die with its disk. One replica can promise nothing against that.
             # 原因：三副本时至少两份写入才算 `accepted`，坏掉一台代理连同磁盘也不丢；
             # 单副本则对此无从保证。
+            # And stored as they are written, whatever the broker's default: a codec that a gateway
+            # does not have would make it deaf.
             options = {
                 "retention.ms": str(_RETENTION_MS),
+                "compression.type": "producer",
                 "min.insync.replicas": "2" if replicas == _REPLICAS else "1",
             }
             made = NewTopic(topic, partitions, replicas, topic_configs=options)

@@ -1,0 +1,65 @@
+"""Lag: what is in a topic and not committed, as the broker counts it."""
+
+import pytest
+from stage import Stage
+
+from wsgateway.errors import KafkaUnavailable
+from wsgateway.kafka.backlog import Backlog, PartitionLag
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "committed", "lag"),
+    [
+        (0, 0, None, 0),
+        (0, 7, None, 7),
+        (0, 7, 3, 4),
+        (0, 7, 7, 0),
+        (5, 7, None, 2),  # the first five were deleted for their age
+        (5, 7, 3, 2),
+        (0, 7, 1_000, 0),  # a commit of an earlier topic of this name
+    ],
+)
+def test_the_arithmetic(begin: int, end: int, committed: int | None, lag: int) -> None:
+    assert PartitionLag(begin, end, committed).lag == lag
+
+
+async def test_it_follows_what_is_written_and_committed(stage: Stage) -> None:
+    topic = stage.topics.of("g1")
+    await stage.make(topic)
+    async with Backlog(stage.link, stage.topics.group) as backlog:
+        assert await backlog.of(topic, 3) == {n: PartitionLag(0, 0, None) for n in range(3)}
+        await stage.write(topic, *[b"{}"] * 10, partition=1)
+        assert (await backlog.of(topic, 3))[1] == PartitionLag(0, 10, None)
+        await stage.commit(topic, {1: 4, 2: 0})
+        assert await backlog.of(topic, 3) == {
+            0: PartitionLag(0, 0, None),
+            1: PartitionLag(0, 10, 4),
+            2: PartitionLag(0, 0, 0),
+        }
+        await stage.write(topic, *[b"{}"] * 5, partition=1)
+        assert (await backlog.of(topic, 3))[1].lag == 11
+
+
+async def test_it_reads_many_topics_one_after_another(stage: Stage) -> None:
+    async with Backlog(stage.link, stage.topics.group) as backlog:
+        for n in range(5):
+            topic = stage.topics.of(f"g{n}")
+            await stage.make(topic)
+            await stage.write(topic, *[b"{}"] * n, partition=0)
+            assert (await backlog.of(topic, 3))[0].lag == n
+
+
+async def test_a_dead_broker_is_said_and_a_closed_backlog_too(own_stage: Stage) -> None:
+    topic = own_stage.topics.of("g1")
+    await own_stage.make(topic)
+    backlog = Backlog(own_stage.link, own_stage.topics.group)
+    await backlog.start()
+    own_stage.kafka.kill()
+    with pytest.raises(KafkaUnavailable) as said:
+        await backlog.of(topic, 3)
+    assert "\n" not in str(said.value)
+    await backlog.aclose()
+    await backlog.aclose()
+    with pytest.raises(KafkaUnavailable, match="not connected"):
+        await backlog.of(topic, 3)
+    own_stage.kafka.restart()
