@@ -6,8 +6,8 @@ import urllib.request
 from typing import Any
 
 from wsgateway.brokers import ApacheKafka, RedisServer, TansuServer
-from wsgateway.lab.crash import Plan, Stage
 from wsgateway.lab.ledger import Totals
+from wsgateway.lab.stream import Plan, Stage
 
 Kafka = TansuServer | ApacheKafka
 
@@ -68,7 +68,8 @@ async def test_a_broker_killed_for_ten_seconds_loses_nothing_that_was_accepted(
         plan = Plan(victim="broker", kills=1, down_s=10.0)
         totals, _ = await played(plan, redis_server, kafka, key_prefix)
     assert totals.sent == 20_000
-    assert (totals.lost, totals.duplicates, totals.reordered) == (0, 0, 0)
+    # A write without an answer is `unknown`, and its retry may come behind later messages.
+    assert (totals.lost, totals.duplicates) == (0, 0)
 
 
 async def test_many_pairs_at_once_keep_their_order(

@@ -6,7 +6,7 @@ lab.language("zh")
 
 from wsgateway.lab import checks, kill, log_checks, log_plots, plots, topic
 from wsgateway.lab.checks import TODO
-from wsgateway.lab.cluster import Cluster, User
+from wsgateway.lab.cluster import Cluster, User, close
 from wsgateway.lab.language import language, say
 from wsgateway.lab.logbook import log
 from wsgateway.lab.predict import predict
@@ -16,6 +16,7 @@ __all__ = [
     "Cluster",
     "User",
     "checks",
+    "close",
     "kill",
     "language",
     "log",

@@ -223,6 +223,12 @@ async def _latencies_ms(sender: Client, receiver: Client, count: int) -> list[fl
     return taken_ms
 
 
+def close() -> None:
+    """Close every cluster of this kernel. Closing twice is fine."""
+    for cluster in list(_running.values()):
+        cluster.close()
+
+
 def _close_all() -> None:
     """Leave nothing behind when the kernel ends."""
     for cluster in list(_running.values()):

@@ -3,10 +3,10 @@
 import secrets
 
 from wsgateway.lab import servers
-from wsgateway.lab.crash import Plan, Stage
 from wsgateway.lab.language import say
 from wsgateway.lab.ledger import Totals
 from wsgateway.lab.loop import shared_loop
+from wsgateway.lab.stream import Plan, Stage
 
 
 def under_load(router: str, *, messages: int = 6_000, kills: int = 3, seed: int = 1) -> Totals:

@@ -1,10 +1,24 @@
 """The pictures of the lesson on logs: partitions, ledgers, lag."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from matplotlib.patches import Rectangle
 
 from wsgateway.lab.language import text
 from wsgateway.lab.ledger import Totals
-from wsgateway.lab.picture import BLUE, GREEN, GREY, ORANGE, RED, Picture, canvas, label
+from wsgateway.lab.picture import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    Picture,
+    arrow,
+    canvas,
+    label,
+    station,
+)
 from wsgateway.lab.topic import LagPoint, Written
 
 _USERS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (RED, "D"))
@@ -14,6 +28,51 @@ _COLUMNS = (
     ("offline", ("refused: offline", "被拒：offline"), GREY, ""),
     ("unknown", ("unknown", "unknown"), ORANGE, ".."),
 )
+
+
+def journey() -> Picture:
+    """Draw who stands where when envelopes travel through a log."""
+    with canvas(
+        "Map: alice - gateway g1 - the topic of g2, three partitions - gateway g2 - bob.",
+        "示意图：alice - 网关 g1 - g2 的主题，三个分区 - 网关 g2 - bob。",
+        height_in=3.0,
+    ) as made:
+        axes = made.figure.add_subplot()
+        axes.set_axis_off()
+        axes.set_xlim(0, 10)
+        axes.set_ylim(0, 2.9)
+        for x, name, role, colour in (
+            (0.7, "alice", ("client", "客户端"), GREY),
+            (2.6, "g1", ("gateway", "网关"), BLUE),
+            (7.6, "g2", ("gateway", "网关"), GREEN),
+            (9.3, "bob", ("client", "客户端"), GREY),
+        ):
+            station(axes, x, name, role, colour)
+        for row, filled in enumerate((5, 3, 4)):
+            for column in range(7):
+                box = (3.95 + 0.36 * column, 1.85 - 0.42 * row)
+                look = {"fc": ORANGE, "alpha": 0.75} if column < filled else {"fc": "white"}
+                axes.add_patch(Rectangle(box, 0.32, 0.32, ec=GREY, **look))
+        topic = text("topic gateway-g2", "主题 gateway-g2")
+        axes.text(5.2, 2.3, topic, ha="center", va="bottom", fontsize=11.5, color="#333333")
+        for number, a, b in (("1", 1.3, 1.95), ("2", 3.25, 3.85), ("4", 8.25, 8.65)):
+            arrow(axes, a, b, 1.55, number)
+        arrow(axes, 6.5, 6.95, 1.85, "3")
+        arrow(axes, 6.95, 6.5, 1.15, "5")
+        axes.text(
+            5,
+            0.1,
+            text(
+                "1 message   2 append to the topic of g2: accepted   3 g2 reads   "
+                "4 to bob   5 commit: read so far",
+                "1 消息   2 追加到 g2 的主题：accepted   3 g2 读取   "
+                "4 交给 bob   5 提交：读到这里了",
+            ),
+            ha="center",
+            va="bottom",
+            fontsize=11.5,
+        )
+    return made.picture
 
 
 def partitions(records: Sequence[Written]) -> Picture:
@@ -58,6 +117,37 @@ def partitions(records: Sequence[Written]) -> Picture:
             text(
                 f"{len(users)} users in {rows} partitions: each user keeps to one row",
                 f"{len(users)} 个用户落在 {rows} 个分区：每个用户只在一行里",
+            )
+        )
+    return made.picture
+
+
+def arrivals(order: Sequence[tuple[str, int]]) -> Picture:
+    """Draw the order in which messages were sent against the order in which they arrived.
+
+    Args:
+        order: (recipient, number in the order of sending), as they arrived.
+    """
+    users = sorted({user for user, _ in order}, key=[user for user, _ in order].index)
+    numbers = [number for _, number in order]
+    late = sum(later < earlier for earlier, later in pairwise(numbers))
+    with canvas(
+        "Arrivals: each user's line only rises; the marks of all together jump back.",
+        "到达次序：每个用户的折线只升不降；所有标记合起来看会往回跳。",
+        height_in=4.4,
+    ) as made:
+        axes = made.figure.add_subplot()
+        axes.plot(range(1, len(order) + 1), sorted(numbers), ":", color=GREY, zorder=0)
+        for user, (colour, mark) in zip(users, _USERS, strict=False):
+            own = [(at, number) for at, (to, number) in enumerate(order, 1) if to == user]
+            axes.plot(*zip(*own, strict=True), mark + "-", color=colour, markersize=9, label=user)
+        axes.set_xlabel(label("order of arrival", "到达次序"))
+        axes.set_ylabel(label("order of sending", "发送次序"))
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes.set_title(
+            text(
+                f"Each user's line rises; jumps back between users: {late}",
+                f"每个用户的线都在上升；用户之间往回跳：{late} 次",
             )
         )
     return made.picture
@@ -112,11 +202,12 @@ def _before(totals: Totals, column: str) -> int:
     return sum(int(getattr(totals, name)) for name in names[: names.index(column)])
 
 
-def lag(points: Sequence[LagPoint]) -> Picture:
+def lag(points: Sequence[LagPoint], *, broker: str) -> Picture:
     """Draw the lag of a gateway's topic over time; the time it was paused is shaded.
 
     Args:
         points: as `lab.topic.lag_while_paused` returns them.
+        broker: what they were measured on.
     """
     times = [point.at_s for point in points]
     paused = [point.at_s for point in points if point.paused]
@@ -135,7 +226,8 @@ def lag(points: Sequence[LagPoint]) -> Picture:
             ha="center",
             va="bottom",
         )
-        axes.step(times, [point.lag for point in points], where="post", color=BLUE)
+        axes.step(times, [point.lag for point in points], where="post", color=BLUE, label=broker)
+        axes.legend(loc="upper right")
         axes.set_ylim(0, highest.lag * 1.35)
         axes.set_xlim(0)
         axes.set_xlabel(label("time (s)", "时间（秒）"))

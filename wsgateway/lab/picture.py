@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from wsgateway.errors import WsGatewayError
 from wsgateway.lab.language import text
@@ -110,3 +111,29 @@ def canvas(alt_en: str, alt_zh: str, *, height_in: float = 4.2) -> Iterator[Canv
 def label(en: str, zh: str) -> str:
     """Return a short label for an axis or a bar, in one line; a name common to both, once."""
     return en if en == zh else text(en, zh, separator=" / ")
+
+
+def station(axes: Any, x: float, name: str, role: tuple[str, str], colour: str) -> None:
+    """Draw a box of a map: who stands at `x`, and as what."""
+    axes.add_patch(
+        FancyBboxPatch(
+            (x - 0.55, 1.0), 1.1, 1.1, boxstyle="round,pad=0.08", fc="white", ec=colour, lw=2.5
+        )
+    )
+    axes.text(x, 1.55, name, ha="center", va="center", fontsize=15)
+    axes.text(x, 2.3, text(*role), ha="center", va="bottom", fontsize=11.5, color="#333333")
+
+
+def arrow(axes: Any, a: float, b: float, y: float, number: str, *, both: bool = False) -> None:
+    """Draw a numbered arrow of a map from `a` to `b`, or one with two heads."""
+    axes.add_patch(
+        FancyArrowPatch(
+            (a, y),
+            (b, y),
+            arrowstyle="<|-|>" if both else "-|>",
+            mutation_scale=16,
+            lw=1.8,
+            color=GREY,
+        )
+    )
+    axes.text((a + b) / 2, y + 0.08, number, ha="center", va="bottom", fontsize=12)

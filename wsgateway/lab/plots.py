@@ -5,12 +5,23 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.ticker import LogLocator
 
 from wsgateway.lab.checks import Step, steps
 from wsgateway.lab.language import text
-from wsgateway.lab.picture import BLUE, GREEN, GREY, ORANGE, RED, SKY, Picture, canvas, label
+from wsgateway.lab.picture import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    SKY,
+    Picture,
+    arrow,
+    canvas,
+    label,
+    station,
+)
 from wsgateway.protocol import Hop
 
 # What the gateway does between one hop and the next.
@@ -148,7 +159,7 @@ def journey() -> Picture:
             (7.0, "g2", ("gateway", "网关"), GREEN),
             (9.2, "bob", ("client", "客户端"), GREY),
         ):
-            _station(axes, x, name, role, colour)
+            station(axes, x, name, role, colour)
         for number, a, b, above in (
             ("1", 1.45, 2.3, True),
             ("2", 3.7, 4.3, True),
@@ -156,7 +167,7 @@ def journey() -> Picture:
             ("4", 5.7, 6.3, False),
             ("5", 7.7, 8.55, True),
         ):
-            _arrow(axes, a, b, 1.85 if above else 1.25, number, both=number == "2")
+            arrow(axes, a, b, 1.85 if above else 1.25, number, both=number == "2")
         axes.text(
             5,
             0.1,
@@ -170,27 +181,3 @@ def journey() -> Picture:
             fontsize=11.5,
         )
     return made.picture
-
-
-def _station(axes: Any, x: float, name: str, role: tuple[str, str], colour: str) -> None:
-    axes.add_patch(
-        FancyBboxPatch(
-            (x - 0.55, 1.0), 1.1, 1.1, boxstyle="round,pad=0.08", fc="white", ec=colour, lw=2.5
-        )
-    )
-    axes.text(x, 1.55, name, ha="center", va="center", fontsize=15)
-    axes.text(x, 2.3, text(*role), ha="center", va="bottom", fontsize=11.5, color="#333333")
-
-
-def _arrow(axes: Any, a: float, b: float, y: float, number: str, *, both: bool) -> None:
-    axes.add_patch(
-        FancyArrowPatch(
-            (a, y),
-            (b, y),
-            arrowstyle="<|-|>" if both else "-|>",
-            mutation_scale=16,
-            lw=1.8,
-            color=GREY,
-        )
-    )
-    axes.text((a + b) / 2, y + 0.08, number, ha="center", va="bottom", fontsize=12)

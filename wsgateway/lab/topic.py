@@ -51,6 +51,20 @@ def written(cluster: Cluster, gateway_id: str) -> list[Written]:
     return shared_loop().run(_written(cluster, gateway_id), timeout_s=2 * _TIMEOUT_S)
 
 
+def lag(cluster: Cluster, gateway_id: str) -> dict[int, int]:
+    """Return how many records of each partition are not committed yet."""
+    return shared_loop().run(_lag(cluster, gateway_id), timeout_s=2 * _TIMEOUT_S)
+
+
+def wait_committed(cluster: Cluster, gateway_id: str) -> None:
+    """Wait until a gateway has committed all that lies in its topic.
+
+    Raises:
+        TimeoutError: it has not in 20 seconds; a message may be waiting for its user.
+    """
+    shared_loop().run(_level(cluster, gateway_id), timeout_s=2 * _TIMEOUT_S)
+
+
 def lag_while_paused(
     cluster: Cluster, gateway_id: str, sender: User, to: str, *, messages: int, pause_s: float
 ) -> list[LagPoint]:
@@ -99,6 +113,24 @@ async def _written(cluster: Cluster, gateway_id: str) -> list[Written]:
     return found
 
 
+async def _lag(cluster: Cluster, gateway_id: str) -> dict[int, int]:
+    topics = Topics(cluster.prefix)
+    async with Backlog(_link(cluster), topics.group) as backlog:
+        return await _lag_now(backlog, topics.of(gateway_id))
+
+
+async def _level(cluster: Cluster, gateway_id: str) -> None:
+    topics = Topics(cluster.prefix)
+    async with Backlog(_link(cluster), topics.group) as backlog:
+        while any((await _lag_now(backlog, topics.of(gateway_id))).values()):
+            await asyncio.sleep(_PERIOD_S)
+
+
+async def _lag_now(backlog: Backlog, topic: str) -> dict[int, int]:
+    found = await backlog.of(topic, PARTITIONS)
+    return {partition: one.lag for partition, one in found.items()}
+
+
 async def _lag_while_paused(
     cluster: Cluster, gateway_id: str, sender: User, to: str, messages: int, pause_s: float
 ) -> list[LagPoint]:
@@ -126,9 +158,8 @@ async def _lag_while_paused(
     async with Backlog(_link(cluster), topics.group) as backlog, asyncio.TaskGroup() as work:
         working = [work.create_task(send_all()), work.create_task(pause())]
         while not (all(task.done() for task in working) and _is_level(points)):
-            lags = await backlog.of(topics.of(gateway_id), PARTITIONS)
-            lag = sum(one.lag for one in lags.values())
-            points.append(LagPoint(loop.time() - began_s, lag, paused))
+            lags = await _lag_now(backlog, topics.of(gateway_id))
+            points.append(LagPoint(loop.time() - began_s, sum(lags.values()), paused))
             await asyncio.sleep(_PERIOD_S)
     return points
 
