@@ -23,6 +23,7 @@ LAYERS = {
     "client": "client",
     "brokers": "brokers",
     "programs": "__main__ demo process",
+    "inspect": "inspect",
     "lab": "lab",
     "package": "__init__",
 }
@@ -39,6 +40,7 @@ ALLOWED = {
     "client": "pure command",
     "brokers": "pure command",
     "programs": "pure parts command gateway client brokers kafka",
+    "inspect": "pure parts command contracts backends brokers kafka",
     "lab": "pure parts command contracts kafka backends flow gateway client brokers programs "
     "package",
     "package": "parts gateway client",

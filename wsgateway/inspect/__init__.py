@@ -1,0 +1,1 @@
+"""A look at what gateways keep in Redis and Kafka: changes nothing, and starts nothing."""
