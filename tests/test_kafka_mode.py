@@ -244,3 +244,20 @@ async def test_a_kafka_with_a_login(
         async with User(g1.url, "alice") as alice, User(g2.url, "bob") as bob:
             assert await alice.ask("bob", "hi", "m1") == "accepted"
             await until(lambda: bob.contents == ["hi"])
+
+
+async def test_a_user_who_returns_to_more_than_his_outbox_holds_gets_it_all(
+    cluster: Cluster,
+) -> None:
+    g1, g2 = await cluster.start("g1", "g2", route_cache_s=3600)
+    async with User(g1.url, "alice") as alice:
+        async with User(g2.url, "bob") as bob:
+            assert await alice.ask("bob", "before", "m") == "accepted"
+            await until(lambda: bob.messages)
+        await until(lambda: g2.stats()["users"] == 0)
+        for n in range(100):
+            assert await alice.ask("bob", f"{n} ".ljust(30_000, "."), f"m{n}") == "accepted"
+        async with User(g2.url, "bob") as bob:
+            await until(lambda: len(bob.messages) == 100)
+            assert [int(text.split()[0]) for text in bob.contents] == list(range(100))
+            assert bob.closed is None

@@ -16,6 +16,11 @@ from wsgateway.fate import Fate, Kept
 
 _RETRY_BASE_S = 0.05
 _RETRY_CAP_S = 1.0
+# Why: a quarter of the default outbox. All that waited for a user who returns would overflow his
+# outbox at once, and he would be closed as a slow reader, again and again.
+# 原因：默认发件箱的四分之一。用户回来时，积攒的消息若一下子全放出去，会撑爆他的发件箱，
+# 于是他被当作慢读者断开，如此反复。
+_WINDOW_BYTES = 256 << 10
 # Why: more than any burst a user misses while his gateway restarts, yet a bound: 20,000 letters
 # of 64 KiB would not fit, so bytes count too.
 # 原因：足够装下用户等网关重启时错过的一阵突发，又有上限；
@@ -66,6 +71,7 @@ class _Mailbox:
     waiting: deque[Letter] = field(default_factory=deque)
     failed: list[Letter] = field(default_factory=list)
     in_flight: int = 0
+    in_flight_bytes: int = 0
     waiting_bytes: int = 0
     away_s: float | None = None
     attempts: int = 0
@@ -75,9 +81,15 @@ class _Mailbox:
     recalls: dict[int, Callable[[], None]] = field(default_factory=dict)
 
     @property
+    def has_room(self) -> bool:
+        """Whether one more may be under way."""
+        return self.opened or self.in_flight_bytes < _WINDOW_BYTES
+
+    @property
     def held(self) -> bool:
         """Whether a letter must wait its turn."""
-        return bool(self.waiting or self.failed or (self.attempts and not self.opened))
+        trying = self.attempts and not self.opened
+        return bool(self.waiting or self.failed or trying or not self.has_room)
 
 
 class Mailboxes:
@@ -146,11 +158,13 @@ class Mailboxes:
             self._finish(letter, Reason.EXPIRED)
             return
         box.in_flight += 1
+        box.in_flight_bytes += len(letter.data)
         self._deliver(letter.data, _Offer(self, box, letter))
 
     def settled(self, box: "_Mailbox", letter: Letter, fate: Fate) -> bool:
         """Take the fate of a letter that was offered; return whether it will be again."""
         box.in_flight -= 1
+        box.in_flight_bytes -= len(letter.data)
         box.recalls.pop(letter.offset, None)
         kept = self._keeps(box, fate)
         if kept:
@@ -166,11 +180,13 @@ class Mailboxes:
     def let_pass(self, box: "_Mailbox", letter: Letter, recall: Callable[[], None]) -> None:
         """Offer what is behind `letter`, though it is not settled: it waits for one of them."""
         box.recalls[letter.offset] = recall
-        if box.opened or not box.attempts or self._closed:
+        if box.opened or self._closed:
+            return
+        box.opened = True
+        if not box.waiting:
             return
         # Why: in the next turn of the loop. Whoever says so is still busy with the first.
         # 原因：放到下一轮事件循环。说这话的一方还在处理第一封信。
-        box.opened = True
         box.timer = self._call_later(0.0, partial(self._pass, box, letter.user))
 
     def _pass(self, box: "_Mailbox", user: bytes) -> None:
@@ -197,8 +213,13 @@ class Mailboxes:
 
     def _turn(self, box: _Mailbox, user: bytes) -> None:
         """Once all that was offered is settled: let the next go, or try again in a while."""
-        if box.in_flight or box.offering or box.timer is not None or self._closed:
+        if box.offering or box.timer is not None or self._closed:
             return
+        if box.in_flight:
+            if not (box.failed or box.attempts):
+                self._release(box)
+            return
+        box.opened = False
         # Why: only when nothing of this user is under way. Until then what has failed is not
         # complete, and a later letter would be offered before an earlier one.
         # 原因：必须等该用户没有任何在途的信。否则失败的还没收齐，后面的信会抢在前面的之前重发。
@@ -212,7 +233,7 @@ class Mailboxes:
     def _release(self, box: _Mailbox) -> None:
         """Offer all that wait, in order, as long as none fails."""
         box.offering = True
-        while box.waiting and not box.failed:
+        while box.waiting and not box.failed and box.has_room:
             self._offer(box, self._pop(box))
         box.offering = False
 
