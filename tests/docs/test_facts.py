@@ -13,11 +13,17 @@ from pages import PAGES, ROOT, block, name_of, read, section, table
 from wsgateway import lab
 from wsgateway.config import Config, env_name
 from wsgateway.errors import CloseCode, ErrorCode
+from wsgateway.kafka.counts import KafkaCounts
+from wsgateway.kafka.intake import MAX_OPEN, MAX_OPEN_BYTES
+from wsgateway.kafka.mailboxes import MAX_BYTES, MAX_LETTERS, Reason
+from wsgateway.kafka.publisher import MAX_ENVELOPE_BYTES
 from wsgateway.protocol import MAX_DEPTH, MAX_FRAME_BYTES, Status
 
 README = ROOT / "README.md"
 PROTOCOL = ROOT / "docs" / "protocol.md"
 DESIGN = ROOT / "docs" / "design.md"
+QUICKSTART = ROOT / "docs" / "kafka-quickstart.md"
+MODES = ROOT / "docs" / "redis-vs-kafka.md"
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
@@ -41,6 +47,34 @@ def first_spans(rows: list[list[str]]) -> list[str]:
 def test_statuses_are_worded_the_same_everywhere() -> None:
     assert block(README, "statuses") == block(PROTOCOL, "statuses")
     assert first_spans(table(PROTOCOL, "statuses")) == [status.value for status in Status]
+
+
+def test_the_promises_of_both_modes_are_worded_as_in_the_protocol() -> None:
+    promises = table(MODES, "promises")
+    assert first_spans(promises) == ["routed", "accepted"]
+    assert all(row in table(PROTOCOL, "statuses") for row in promises)
+
+
+def test_limits_of_kafka_mode_are_those_of_the_code() -> None:
+    text = DESIGN.read_text("utf-8")
+    assert f"{MAX_LETTERS:,} letters or {MAX_BYTES >> 20} MiB wait for this user" in text
+    assert f"{MAX_OPEN:,} open letters or {MAX_OPEN_BYTES >> 20} MiB of one topic" in text
+    assert f"more than {MAX_ENVELOPE_BYTES >> 10} KiB" in text
+
+
+def test_reasons_of_dead_letters_are_those_of_the_code() -> None:
+    row = next(row for row in section(QUICKSTART, "Dead letters") if "`reason`" in row[0])
+    # an undecided letter is kept, and an expired one is only counted
+    written = {reason.value for reason in Reason} - {Reason.UNKNOWN, Reason.EXPIRED}
+    assert set(re.findall(r"`([^`]+)`", row[1])) == written
+
+
+def test_numbers_of_the_kafka_router_are_those_of_the_code() -> None:
+    rows = [row for row in table(PROTOCOL, "router-numbers") if row[0] != "Redis"]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+    for one in fields(KafkaCounts):
+        first, *rest = one.name.split("_")
+        assert first + "".join(map(str.capitalize, rest)) in named, one.name
 
 
 def test_error_codes_are_those_of_the_code() -> None:
