@@ -146,7 +146,8 @@ def test_every_make_target_has_its_line_of_help() -> None:
 
 @every_page
 def test_every_name_of_the_code_exists(page: Path) -> None:
-    environment = {env_name(one.name) for one in fields(Config)} | {"WSGATEWAY_TIME_SCALE"}
+    environment = {env_name(one.name) for one in fields(Config)}
+    environment |= {"WSGATEWAY_TIME_SCALE", "WSGATEWAY_LESSON_KAFKA"}
     settings = {one.name for one in fields(Config)}
     for span in read(page).spans:
         if re.fullmatch(r"(?:wsgateway|tests|notebooks|docs)/[\w./-]*", span):
