@@ -66,25 +66,30 @@ class Adoption:
         self.readers: dict[str, Reader] = {}
 
     async def run(self) -> None:
-        """Look again and again until cancelled; then let go of all."""
+        """Look again and again until cancelled; `aclose` lets go of all."""
         try:
             while True:
                 await asyncio.sleep(self._claims.ttl_s / _LOOKS_PER_TTL)
                 try:
-                    await self._look()
-                except (BrokerUnavailable, Overloaded) as error:
+                    # Why: a look that Kafka holds up must not outlast the claims it would renew.
+                    # 原因：被 Kafka 拖住的查找，不能比它该续的占用活得还久。
+                    until_s = self._sure_until_s if self.readers else None
+                    async with asyncio.timeout_at(until_s) as bound:
+                        await self._look(bound)
+                except (BrokerUnavailable, Overloaded, TimeoutError) as error:
                     log.debug("cannot look for topics without a reader: %s", error)
                     self._absent.clear()
                     await self._let_go_unless_sure()
-        finally:
+        except Exception:  # a bug; and who does not look must not read
             await self.aclose()
+            raise
 
     async def aclose(self) -> None:
         """Let go of all. Safe to call twice."""
         for gateway_id in list(self.readers):
             await self._let_go(gateway_id)
 
-    async def _look(self) -> None:
+    async def _look(self, bound: asyncio.Timeout) -> None:
         asked_s = self._loop.time()
         if not await self._claims.hold(_ADOPTER):
             self._absent.clear()
@@ -96,12 +101,15 @@ class Adoption:
         for gateway_id in list(self.readers):
             await self._keep_or_let_go(gateway_id, gateway_id in alive)
         self._sure_until_s = asked_s + self._claims.ttl_s
+        bound.reschedule(self._sure_until_s)
         absent = set(known) - alive
         # Why: absent twice. A lease may be gone for a moment when Redis comes back empty.
         # 原因：连续两次都不在才算。Redis 重启后是空的，租约会短暂消失。
         for gateway_id in sorted(absent & self._absent - set(self.readers)):
             if asked_s < self._asleep_until_s.get(gateway_id, 0.0):
                 continue
+            if self._loop.time() > asked_s + self._claims.ttl_s / _LOOKS_PER_TTL:
+                break  # the others at the next look: by then our claims must be renewed
             if await self._backlog(gateway_id):
                 await self._adopt(gateway_id)
             else:
@@ -143,9 +151,10 @@ class Adoption:
             await self.aclose()
 
     async def _let_go(self, gateway_id: str) -> None:
-        reader = self.readers.pop(gateway_id)
-        await reader.aclose()
+        # Forgotten last: cut off on the way, it is done again.
+        await self.readers[gateway_id].aclose()
         try:
             await self._claims.release(topic_claim(gateway_id))
         except (BrokerUnavailable, Overloaded) as error:
             log.debug("claim not released, it lapses by itself: %s", error)
+        del self.readers[gateway_id]
