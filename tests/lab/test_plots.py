@@ -33,6 +33,7 @@ FORWARDED = [
 SAMPLES = {("near", "近"): [1.0, 2.0, 3.0], ("far", "远"): [2.0, 5.0, 90.0]}
 
 RECORDS = [Written(n % 3, n // 3, f"user-{n % 3}", f"{n}") for n in range(9)]
+ARRIVED = [("bob", 0), ("bob", 2), ("carol", 1), ("carol", 3)]
 LAG = [LagPoint(n / 10, lag, n in (2, 3)) for n, lag in enumerate((0, 5, 20, 90, 40, 3, 0))]
 TOTALS = Totals(100, 90, 80, 10, 0, 10, 0, 3, 0)
 
@@ -43,9 +44,11 @@ ALL: dict[str, Callable[[], Picture]] = {
     "no time at all": lambda: plots.waterfall([CROSSED[0], Hop("g1", "outbox", 1_000)]),
     "ecdf": lambda: plots.ecdf(SAMPLES),
     "journey": plots.journey,
+    "log": log_plots.journey,
+    "arrivals": lambda: log_plots.arrivals(ARRIVED),
     "partitions": lambda: log_plots.partitions(RECORDS),
-    "ledgers": lambda: log_plots.ledgers({("Redis", "Redis"): TOTALS, ("a log", "日志"): TOTALS}),
-    "lag": lambda: log_plots.lag(LAG),
+    "ledgers": lambda: plots.ledgers({("Redis", "Redis"): TOTALS, ("a log", "日志"): TOTALS}),
+    "lag": lambda: log_plots.lag(LAG, broker="Tansu 0.6.0"),
 }
 
 
@@ -118,11 +121,16 @@ def test_importing_the_lab_leaves_the_style_alone() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+def test_the_title_of_the_arrivals_counts_the_jumps_back(titles: list[str]) -> None:
+    log_plots.arrivals(ARRIVED)
+    assert any("jumps back between users: 1" in title for title in titles)
+
+
 def test_the_title_of_the_ledgers_says_what_was_lost(titles: list[str]) -> None:
-    log_plots.ledgers({("Redis", "Redis"): TOTALS})
+    plots.ledgers({("Redis", "Redis"): TOTALS})
     assert any("Redis lost 10" in title and "丢失 10 条" in title for title in titles)
 
 
 def test_the_title_of_the_lag_says_how_high_and_how_long(titles: list[str]) -> None:
-    log_plots.lag(LAG)
+    log_plots.lag(LAG, broker="Tansu 0.6.0")
     assert any("Up to 90 records waited; 0.2 s later" in title for title in titles)

@@ -3,8 +3,9 @@
 import pytest
 
 from wsgateway.kafka.topics import PARTITIONS, partition_of
+from wsgateway.lab.bare import Bare
 from wsgateway.lab.cluster import Cluster
-from wsgateway.lab.topic import lag_while_paused, written
+from wsgateway.lab.topic import lag, lag_while_paused, wait_committed, written
 
 
 def test_what_was_sent_lies_in_the_partition_of_its_user() -> None:
@@ -31,6 +32,40 @@ def test_lag_rises_while_a_gateway_is_paused_and_falls_again() -> None:
         assert max(one.lag for one in points) > max(one.lag for one in points if one.at_s < 0.1)
         assert any(one.paused for one in points)
         assert [bob.receive().content for _ in range(80)] == [f"{n}" for n in range(80)]
+
+
+def test_a_message_for_a_user_who_left_holds_up_the_commit_and_nothing_else() -> None:
+    users = ("eve", "carol", "erin")
+    assert len({partition_of(user.encode(), PARTITIONS) for user in users}) == 1
+    with Cluster("g1", "g2", router="kafka", processes=True, name="commit") as cluster:
+        alice = cluster.user("alice", on="g1")
+        eve, carol = cluster.user("eve", on="g2"), cluster.user("carol", on="g2")
+        with Bare(cluster, "erin", on="g2") as erin:
+            assert alice.send("eve", "hi") == "accepted"
+            eve.receive()
+            wait_committed(cluster, "g2")
+            eve.close()
+            assert [alice.send(user, "hello") for user in users] == ["accepted"] * 3
+            assert carol.receive().content == "hello"
+            once = erin.frame()
+            assert sorted(lag(cluster, "g2").values()) == [0, 0, 3]
+        cluster.processes["g2"].kill()
+        cluster.restart("g2")
+        with Bare(cluster, "erin", on="g2") as erin:
+            assert erin.frame() == once
+            assert cluster.user("eve", on="g2").receive().content == "hello"
+            alice.send("carol", "after")
+            assert carol.receive(timeout_s=30).content == "after"
+            assert carol.repeats == 1
+            wait_committed(cluster, "g2")
+
+
+def test_a_bare_user_who_is_refused_hears_why() -> None:
+    with Cluster("g1", name="bare") as cluster:
+        with pytest.raises(ValueError, match="user id"):
+            Bare(cluster, "no such id", on="g1")
+        with Bare(cluster, "erin", on="g1") as erin, pytest.raises(TimeoutError):
+            erin.frame(timeout_s=0.1)
 
 
 def test_a_cluster_on_redis_has_no_topics() -> None:

@@ -40,3 +40,14 @@ def glossary() -> dict[str, str]:
         if row and row[1] != "English":
             terms[re.sub(r" \(.*\)", "", row[1])] = row[2]
     return terms
+
+
+def told(notebook: Any) -> list[str]:
+    """Return what the cells printed, those left out that may differ from run to run."""
+    return [
+        output.text
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "nbval-ignore-output" not in cell.metadata.get("tags", [])
+        for output in cell.outputs
+        if output.output_type == "stream"
+    ]

@@ -1,24 +1,11 @@
 """The lesson on logs says the same on Apache Kafka as on the embedded broker it was stored on."""
 
-from typing import Any
-
 import nbformat
 import pytest
-from lessons import LESSONS
+from lessons import LESSONS, told
 from nbclient import NotebookClient
 
 LESSON_5 = next(path for path in LESSONS if path.stem.startswith("05"))
-
-
-def told(notebook: Any) -> list[str]:
-    """Return what the cells printed, those left out that may differ from run to run."""
-    return [
-        output.text
-        for cell in notebook.cells
-        if cell.cell_type == "code" and "nbval-ignore-output" not in cell.metadata.get("tags", [])
-        for output in cell.outputs
-        if output.output_type == "stream"
-    ]
 
 
 @pytest.mark.timeout(300)

@@ -5,6 +5,7 @@ lab.language("zh")
 """
 
 from wsgateway.lab import checks, kill, log_checks, log_plots, plots, topic
+from wsgateway.lab.bare import Bare
 from wsgateway.lab.checks import TODO
 from wsgateway.lab.cluster import Cluster, User, close
 from wsgateway.lab.language import language, say
@@ -13,6 +14,7 @@ from wsgateway.lab.predict import predict
 
 __all__ = [
     "TODO",
+    "Bare",
     "Cluster",
     "User",
     "checks",

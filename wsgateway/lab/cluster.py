@@ -72,7 +72,8 @@ class Cluster:
         time_scale: multiplies all heartbeat times.
         router: "redis" or "kafka".
 
-    `broker` names what carries the envelopes; `log` is that Kafka, if it is one.
+    `broker` names what carries the envelopes, `redis_broker` what holds presence; `log` is the
+    Kafka, if there is one.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Cluster:
         router: str = "redis",
     ) -> None:
         self.name = name
-        self.broker = ""
+        self.broker = self.redis_broker = ""
         self.gateways: dict[str, Gateway] = {}
         self.processes: dict[str, GatewayProcess] = {}
         self._ids = gateway_ids
@@ -166,7 +167,7 @@ class Cluster:
 
     async def _start(self) -> None:
         redis = await servers.redis()
-        self.broker = redis.name
+        self.broker = self.redis_broker = redis.name
         settings: dict[str, Any] = {"redis": redis.address, "router": self._router}
         shared = redis.shared
         if self._router == "kafka":

@@ -1,12 +1,12 @@
-"""The pictures of the lesson on logs: partitions, ledgers, lag."""
+"""The pictures of the lesson on logs: the map, partitions, arrivals, lag."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from wsgateway.lab.language import text
-from wsgateway.lab.ledger import Totals
 from wsgateway.lab.picture import (
     BLUE,
     GREEN,
@@ -22,12 +22,6 @@ from wsgateway.lab.picture import (
 from wsgateway.lab.topic import LagPoint, Written
 
 _USERS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (RED, "D"))
-_COLUMNS = (
-    ("arrived", ("arrived", "到达"), GREEN, ""),
-    ("lost", ("promised and lost", "已承诺却丢失"), RED, "xx"),
-    ("offline", ("refused: offline", "被拒：offline"), GREY, ""),
-    ("unknown", ("unknown", "unknown"), ORANGE, ".."),
-)
 
 
 def journey() -> Picture:
@@ -81,7 +75,7 @@ def partitions(records: Sequence[Written]) -> Picture:
     Args:
         records: as `lab.topic.written` returns them.
     """
-    users = list(dict.fromkeys(record.user for record in records))
+    users = sorted({record.user for record in records})
     rows = len({record.partition for record in records})
     with canvas(
         "Topic: one row per partition, records by offset, one colour and mark per user.",
@@ -110,6 +104,7 @@ def partitions(records: Sequence[Written]) -> Picture:
                 )
         axes.set_yticks(range(3), [text(f"partition {n}", f"分区 {n}") for n in range(3)])
         axes.set_ylim(2.6, -0.6)
+        axes.set_xlim(left=-0.5)
         axes.grid(axis="x", visible=False)
         axes.set_xlabel(label("offset", "位点"))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.26), ncols=len(users))
@@ -128,7 +123,7 @@ def arrivals(order: Sequence[tuple[str, int]]) -> Picture:
     Args:
         order: (recipient, number in the order of sending), as they arrived.
     """
-    users = sorted({user for user, _ in order}, key=[user for user, _ in order].index)
+    users = sorted({user for user, _ in order})
     numbers = [number for _, number in order]
     late = sum(later < earlier for earlier, later in pairwise(numbers))
     with canvas(
@@ -141,6 +136,8 @@ def arrivals(order: Sequence[tuple[str, int]]) -> Picture:
         for user, (colour, mark) in zip(users, _USERS, strict=False):
             own = [(at, number) for at, (to, number) in enumerate(order, 1) if to == user]
             axes.plot(*zip(*own, strict=True), mark + "-", color=colour, markersize=9, label=user)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel(label("order of arrival", "到达次序"))
         axes.set_ylabel(label("order of sending", "发送次序"))
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -151,55 +148,6 @@ def arrivals(order: Sequence[tuple[str, int]]) -> Picture:
             )
         )
     return made.picture
-
-
-def ledgers(totals: Mapping[tuple[str, str], Totals]) -> Picture:
-    """Draw message ledgers as bars: what was sent, by what became of it.
-
-    Args:
-        totals: (English, Chinese) name of a run -> its totals.
-    """
-    with canvas(
-        "Ledgers: one bar per run, split into arrived, lost, offline and unknown.",
-        "账本：每次运行一条，分为到达、丢失、offline 和 unknown。",
-        height_in=1.9 + 0.8 * len(totals),
-    ) as made:
-        axes = made.figure.add_subplot()
-        for column, name, colour, hatch in _COLUMNS:
-            values = [getattr(one, column) for one in totals.values()]
-            if not any(values):
-                continue
-            lefts = [_before(one, column) for one in totals.values()]
-            bars = axes.barh(
-                range(len(totals)),
-                values,
-                left=lefts,
-                color=colour,
-                hatch=hatch,
-                edgecolor="white",
-                label=label(*name),
-            )
-            widest = max(one.sent for one in totals.values())
-            axes.bar_label(
-                bars,
-                [f"{value:,}" if value > widest / 25 else "" for value in values],
-                label_type="center",
-                color="white",
-            )
-        axes.set_yticks(range(len(totals)), [label(*name) for name in totals])
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel(label("messages", "消息数"))
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=3)
-        lost = "; ".join(f"{name[0]} lost {one.lost:,}" for name, one in totals.items())
-        lost_zh = "；".join(f"{name[1]} 丢失 {one.lost:,} 条" for name, one in totals.items())
-        axes.set_title(text(f"Of what was promised: {lost}", f"已承诺的消息中：{lost_zh}"))
-    return made.picture
-
-
-def _before(totals: Totals, column: str) -> int:
-    names = [name for name, *_ in _COLUMNS]
-    return sum(int(getattr(totals, name)) for name in names[: names.index(column)])
 
 
 def lag(points: Sequence[LagPoint], *, broker: str) -> Picture:

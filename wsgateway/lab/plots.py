@@ -9,6 +9,7 @@ from matplotlib.ticker import LogLocator
 
 from wsgateway.lab.checks import Step, steps
 from wsgateway.lab.language import text
+from wsgateway.lab.ledger import Totals
 from wsgateway.lab.picture import (
     BLUE,
     GREEN,
@@ -32,6 +33,12 @@ _STEPS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("arrived", "outbox"): ("find the connection", "找到连接"),
     ("arrived", "resolved"): ("not here: ask presence again", "不在这里：再查一次"),
 }
+_COLUMNS = (
+    ("arrived", ("arrived", "到达"), GREEN, ""),
+    ("lost", ("promised and lost", "已承诺却丢失"), RED, "xx"),
+    ("offline", ("refused: offline", "被拒"), GREY, ""),
+    ("unknown", ("unknown", "unknown"), ORANGE, ".."),
+)
 
 
 def waterfall(trace: Sequence[Hop], *, through: str = "Redis") -> Picture:
@@ -181,3 +188,55 @@ def journey() -> Picture:
             fontsize=11.5,
         )
     return made.picture
+
+
+def ledgers(totals: Mapping[tuple[str, str], Totals], *, brokers: Sequence[str] = ()) -> Picture:
+    """Draw message ledgers as bars: what was sent, by what became of it.
+
+    Args:
+        totals: (English, Chinese) name of a run -> its totals.
+        brokers: what each run was measured on.
+    """
+    with canvas(
+        "Ledgers: one bar per run, split into arrived, lost, offline and unknown.",
+        "账本：每次运行一条，分为到达、丢失、offline 和 unknown。",
+        height_in=1.9 + 0.8 * len(totals),
+    ) as made:
+        axes = made.figure.add_subplot()
+        for column, name, colour, hatch in _COLUMNS:
+            values = [getattr(one, column) for one in totals.values()]
+            if not any(values):
+                continue
+            lefts = [_before(one, column) for one in totals.values()]
+            bars = axes.barh(
+                range(len(totals)),
+                values,
+                left=lefts,
+                color=colour,
+                hatch=hatch,
+                edgecolor="white",
+                label=label(*name),
+            )
+            widest = max(one.sent for one in totals.values())
+            axes.bar_label(
+                bars,
+                [f"{value:,}" if value > widest / 25 else "" for value in values],
+                label_type="center",
+                color="white",
+            )
+        where = [f"\n({name})" for name in brokers] or [""] * len(totals)
+        names = [label(*name) + on for name, on in zip(totals, where, strict=True)]
+        axes.set_yticks(range(len(totals)), names)
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(label("messages", "消息数"))
+        made.figure.legend(loc="outside lower center", ncols=4, columnspacing=1.2)
+        lost = "; ".join(f"{name[0]} lost {one.lost:,}" for name, one in totals.items())
+        lost_zh = "；".join(f"{name[1]} 丢失 {one.lost:,} 条" for name, one in totals.items())
+        axes.set_title(text(f"Of what was promised: {lost}", f"已承诺的消息中：{lost_zh}"))
+    return made.picture
+
+
+def _before(totals: Totals, column: str) -> int:
+    names = [name for name, *_ in _COLUMNS]
+    return sum(int(getattr(totals, name)) for name in names[: names.index(column)])

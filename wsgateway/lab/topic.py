@@ -122,7 +122,7 @@ async def _lag(cluster: Cluster, gateway_id: str) -> dict[int, int]:
 async def _level(cluster: Cluster, gateway_id: str) -> None:
     topics = Topics(cluster.prefix)
     async with Backlog(_link(cluster), topics.group) as backlog:
-        while any((await _lag_now(backlog, topics.of(gateway_id))).values()):
+        while any((await _lag_now(backlog, topics.of(gateway_id))).values()):  # noqa: ASYNC110 - a log calls nobody
             await asyncio.sleep(_PERIOD_S)
 
 
@@ -151,9 +151,11 @@ async def _lag_while_paused(
         await asyncio.sleep(messages / 100 / 4)
         process.pause()
         paused = True
-        await asyncio.sleep(pause_s)
-        process.resume()
-        paused = False
+        try:
+            await asyncio.sleep(pause_s)
+        finally:  # also after the stop button
+            process.resume()
+            paused = False
 
     async with Backlog(_link(cluster), topics.group) as backlog, asyncio.TaskGroup() as work:
         working = [work.create_task(send_all()), work.create_task(pause())]
