@@ -14,6 +14,8 @@ def test_lesson_5_on_apache_kafka(apache_installed: None, monkeypatch: pytest.Mo
     stored = nbformat.read(LESSON_5, as_version=4)
     running = nbformat.read(LESSON_5, as_version=4)
     NotebookClient(running, timeout=120, kernel_name="python3").execute()
-    named = [cell.outputs[0].text for cell in running.cells if "cluster.broker)" in cell.source]
+    named = [
+        cell.outputs[0].text for cell in running.cells if "print(cluster.broker)" in cell.source
+    ]
     assert "Apache Kafka" in named[0]
     assert told(running) == told(stored)
