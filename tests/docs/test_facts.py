@@ -56,7 +56,7 @@ def test_the_promises_of_both_modes_are_worded_as_in_the_protocol() -> None:
 
 
 def test_limits_of_kafka_mode_are_those_of_the_code() -> None:
-    text = DESIGN.read_text("utf-8")
+    text = " ".join(DESIGN.read_text("utf-8").split())
     assert f"{MAX_LETTERS:,} letters or {MAX_BYTES >> 20} MiB wait for this user" in text
     assert f"{MAX_OPEN:,} open letters or {MAX_OPEN_BYTES >> 20} MiB of one topic" in text
     assert f"more than {MAX_ENVELOPE_BYTES >> 10} KiB" in text
