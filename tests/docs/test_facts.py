@@ -40,6 +40,11 @@ def commands(page: Path) -> list[str]:
     return [line.partition(" #")[0].strip() for line in lines]
 
 
+def flat(page: Path) -> str:
+    """Return the text of a page without its line breaks."""
+    return " ".join(page.read_text("utf-8").split())
+
+
 def first_spans(rows: list[list[str]]) -> list[str]:
     return [re.findall(r"`([^`]+)`", row[0])[0] for row in rows]
 
@@ -56,7 +61,7 @@ def test_the_promises_of_both_modes_are_worded_as_in_the_protocol() -> None:
 
 
 def test_limits_of_kafka_mode_are_those_of_the_code() -> None:
-    text = " ".join(DESIGN.read_text("utf-8").split())
+    text = flat(DESIGN)
     assert f"{MAX_LETTERS:,} letters or {MAX_BYTES >> 20} MiB wait for this user" in text
     assert f"{MAX_OPEN:,} open letters or {MAX_OPEN_BYTES >> 20} MiB of one topic" in text
     assert f"more than {MAX_ENVELOPE_BYTES >> 10} KiB" in text
@@ -87,7 +92,7 @@ def test_close_codes_are_those_of_the_code() -> None:
 
 
 def test_limits_of_a_frame_are_those_of_the_code() -> None:
-    text = PROTOCOL.read_text("utf-8")
+    text = flat(PROTOCOL)
     assert f"at most {MAX_FRAME_BYTES} bytes and nests at most {MAX_DEPTH} levels deep" in text
     assert f"over {MAX_FRAME_BYTES} bytes" in text
 
