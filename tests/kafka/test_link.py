@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from raw import until
 from stage import Stage
 
+from wsgateway import tasks
 from wsgateway.brokers import ApacheKafka, RedisServer
 from wsgateway.config import Config
 from wsgateway.errors import KafkaUnavailable
 from wsgateway.kafka.backlog import Backlog
 from wsgateway.kafka.catalog import Catalog
 from wsgateway.kafka.counts import KafkaCounts
-from wsgateway.kafka.link import KafkaLink
+from wsgateway.kafka.link import KafkaLink, assigned
 from wsgateway.kafka.publisher import Publisher, Record
 from wsgateway.kafka.settings import kafka_settings
 from wsgateway.kafka.topics import Topics
@@ -169,3 +171,37 @@ async def test_a_broker_that_falls_silent_does_not_hold_up_a_close(own_stage: St
         async with asyncio.timeout(3 * TIMEOUT_S):
             await link.close(client)
     own_stage.kafka.resume()
+
+
+@pytest.mark.parametrize("cut_off", [False, True], ids=["closed", "cut off"])
+async def test_after_a_close_nothing_of_a_client_runs_on(own_stage: Stage, cut_off: bool) -> None:
+    """A producer with a write under way, on a broker that is silent: also when time is up."""
+    link = KafkaLink(own_stage.link.settings, TIMEOUT_S)
+    topic = own_stage.topics.of("g1")
+    await own_stage.make(topic)
+    before = asyncio.all_tasks()
+    producer = await link.started(link.producer(idempotent=own_stage.apache, batch_bytes=1 << 20))
+    await producer.send_and_wait(topic, b"1")
+    consumer = await link.started(link.consumer("group", fetch_wait_s=0.1))
+    consumer.assign(assigned(topic, 3))
+    await consumer.getone()
+    own_stage.kafka.pause()
+    writing = await producer.send(topic, b"2", partition=0)
+    for client in (producer, consumer):
+        closing = asyncio.create_task(link.close(client))
+        async with asyncio.timeout(3 * TIMEOUT_S):
+            if cut_off:
+                await asyncio.sleep(0)
+                await tasks.end(closing)
+            await asyncio.wait([closing])
+    own_stage.kafka.resume()
+    assert writing.done()
+    assert writing.exception() is not None
+    await until(lambda: not running_since(before))
+
+
+def running_since(before: set["asyncio.Task[Any]"]) -> list[str]:
+    """What runs now and did not then; a connection's reader ends when the peer answers."""
+    new = asyncio.all_tasks() - before
+    names = [task.get_coro().__qualname__ for task in new]  # type: ignore[union-attr]
+    return [name for name in names if name != "AIOKafkaConnection._read"]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from wsgateway.fate import Fate, Kept
 from wsgateway.kafka import mailboxes as module
-from wsgateway.kafka.mailboxes import Letter, Mailboxes, Reason
+from wsgateway.kafka.mailbox import Letter, Reason
+from wsgateway.kafka.mailboxes import Mailboxes
 
 PATIENCE_S = 10.0
 EXPIRY_S = 600.0

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from wsgateway import tasks
 from wsgateway.errors import KafkaUnavailable
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,15 @@ T = TypeVar("T", AIOKafkaProducer, AIOKafkaConsumer, AIOKafkaAdminClient)
 # 原因：aiokafka 等待一个无应答请求的时长。再短就会放弃只是暂停的代理；
 # 而发送者早已收到 `unknown`。
 _REQUEST_TIMEOUT_MS = 15_000
+# What the library's clients run, beside their connections.
+_TASKS = (
+    "_sender_task",
+    "_fetch_task",
+    "_coordination_task",
+    "_commit_refresh_task",
+    "_heartbeat_task",
+    "_reset_committed_task",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +133,26 @@ class KafkaLink:
         except KafkaUnavailable as error:
             log.debug("not closed in good order: %s", error)
             await _abandon(client)
+        except asyncio.CancelledError:  # our own time is up
+            giving_up = asyncio.create_task(_abandon(client), name="giving up a Kafka client")
+            while not giving_up.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([giving_up])
+            raise
 
 
 async def _abandon(client: Client) -> None:
     # Why: a producer's `stop` waits until the broker has taken what is queued, for ever if need
-    # be, and there is no public way to give up.
-    # 原因：生产者的 `stop` 会一直等到代理收下排队的数据，代理不在就永远等下去，
-    # 而库没有公开的放弃办法。
+    # be, and what is cut off in the middle leaves tasks behind. There is no public way to give up.
+    # 原因：生产者的 `stop` 会一直等到代理收下排队的数据，代理不在就永远等下去；
+    # 中途打断又会留下任务。库没有公开的放弃办法。
     if isinstance(client, AIOKafkaProducer):
-        await client._sender.close()
-        await client.client.close()
-    else:
-        await client._client.close()
+        client._message_accumulator.fail_all(KafkaUnavailable("given up"))
+    inner = client.client if isinstance(client, AIOKafkaProducer) else client._client
+    parts = [getattr(client, name, None) for name in ("_sender", "_fetcher", "_coordinator")]
+    running = [getattr(part, name, None) for part in parts for name in _TASKS]
+    await tasks.end(*[task for task in running if task is not None])
+    await inner.close()
 
 
 def assigned(topic: str, partitions: int) -> list[TopicPartition]:
