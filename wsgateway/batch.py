@@ -59,10 +59,12 @@ class Batcher(Generic[T, R]):
     async def aclose(self) -> None:
         """Stop; what still waits fails with `BrokerUnavailable`. Safe to call twice."""
         task, self._task = self._task, None  # first: nothing may queue behind the last flush
-        if task is not None:
-            await tasks.end(task)
-        _settle(self._waiting, BrokerUnavailable("the gateway is stopping"))
-        self._waiting.clear()
+        try:
+            if task is not None:
+                await tasks.end(task)
+        finally:
+            _settle(self._waiting, BrokerUnavailable("the gateway is stopping"))
+            self._waiting.clear()
 
     def submit(self, item: T) -> asyncio.Future[R]:
         """Queue `item` and return the future of its result; never blocks.

@@ -102,6 +102,7 @@ class Adopter:
             gateway_id,
             self.claims,
             self._gateways,
+            self._ends,
             self._backlog,
             self._make,
             self.counts,
@@ -111,6 +112,9 @@ class Adopter:
         if self.kafka is not None:
             await self.kafka()
         return self.topics
+
+    async def _ends(self, gateway_ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        return {one: (self.backlogs[one],) for one in gateway_ids}
 
     async def _backlog(self, gateway_id: str) -> int:
         return self.backlogs[gateway_id]

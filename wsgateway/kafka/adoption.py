@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from wsgateway.errors import BrokerUnavailable, Overloaded
 from wsgateway.kafka.counts import KafkaCounts
@@ -14,11 +14,6 @@ log = logging.getLogger(__name__)
 _ADOPTER = "adopter"
 # Looks per life of a claim: it is renewed twice before it would lapse.
 _LOOKS_PER_TTL = 3
-# Why: topics outlive their gateways, and hundreds may lie there empty. Each is asked after now and
-# then, for a sender with an old route may still write to one.
-# 原因：主题比网关活得久，可能有几百个空主题留在那里。隔一阵子再问一次即可，
-# 因为拿着旧路由的发送方仍可能写入。
-_REST_TTLS = 5
 
 
 def topic_claim(gateway_id: str) -> str:
@@ -33,6 +28,7 @@ class Adoption:
         gateway_id: this gateway.
         claims: shared by all gateways.
         gateways: returns the ids of all gateways that have a topic.
+        ends: returns where the topics of these gateways end, in one question.
         backlog: returns how many records of a gateway's topic are not committed.
         make_reader: returns a reader of a gateway's topic, not started.
         counts: counters to keep.
@@ -49,6 +45,7 @@ class Adoption:
         gateway_id: str,
         claims: Claims,
         gateways: Callable[[], Awaitable[set[str]]],
+        ends: Callable[[Sequence[str]], Awaitable[dict[str, tuple[int, ...]]]],
         backlog: Callable[[str], Awaitable[int]],
         make_reader: Callable[[str], Awaitable[Reader]],
         counts: KafkaCounts,
@@ -56,13 +53,14 @@ class Adoption:
         self._gateway_id = gateway_id
         self._claims = claims
         self._gateways = gateways
+        self._ends = ends
         self._backlog = backlog
         self._make_reader = make_reader
         self._counts = counts
         self._loop = asyncio.get_running_loop()
         self._sure_until_s = 0.0
         self._absent: set[str] = set()
-        self._asleep_until_s: dict[str, float] = {}
+        self._settled: dict[str, tuple[int, ...]] = {}
         self.readers: dict[str, Reader] = {}
 
     async def run(self) -> None:
@@ -86,8 +84,9 @@ class Adoption:
 
     async def aclose(self) -> None:
         """Let go of all. Safe to call twice."""
-        for gateway_id in list(self.readers):
-            await self._let_go(gateway_id)
+        async with asyncio.TaskGroup() as group:
+            for gateway_id in self.readers:
+                group.create_task(self._let_go(gateway_id))
 
     async def _look(self, bound: asyncio.Timeout) -> None:
         asked_s = self._loop.time()
@@ -105,19 +104,23 @@ class Adoption:
         absent = set(known) - alive
         # Why: absent twice. A lease may be gone for a moment when Redis comes back empty.
         # 原因：连续两次都不在才算。Redis 重启后是空的，租约会短暂消失。
-        for gateway_id in sorted(absent & self._absent - set(self.readers)):
-            if asked_s < self._asleep_until_s.get(gateway_id, 0.0):
+        gone = sorted(absent & self._absent - set(self.readers))
+        self._absent = absent
+        # Why: topics outlive their gateways, and hundreds may lie there empty. One question tells
+        # where all of them end; only those that have grown since are looked into.
+        # 原因：主题比网关活得久，可能有几百个空主题留在那里。一次询问就知道它们各自的末尾，
+        # 只有变长了的才需要细看。
+        ends = await self._ends(gone) if gone else {}
+        self._settled = {one: self._settled[one] for one in gone if one in self._settled}
+        for gateway_id in gone:
+            if self._settled.get(gateway_id) == ends[gateway_id]:
                 continue
             if self._loop.time() > asked_s + self._claims.ttl_s / _LOOKS_PER_TTL:
                 break  # the others at the next look: by then our claims must be renewed
             if await self._backlog(gateway_id):
                 await self._adopt(gateway_id)
             else:
-                self._asleep_until_s[gateway_id] = asked_s + _REST_TTLS * self._claims.ttl_s
-        self._absent = absent
-        self._asleep_until_s = {
-            one: until_s for one, until_s in self._asleep_until_s.items() if one in absent
-        }
+                self._settled[gateway_id] = ends[gateway_id]
 
     async def _adopt(self, gateway_id: str) -> None:
         if not await self._claims.hold(topic_claim(gateway_id)):

@@ -125,15 +125,18 @@ class KafkaLink:
     async def close(
         self, client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
     ) -> None:
-        """Close a client for certain, whatever the broker does."""
+        """Close a client for certain, whatever the broker does; at once when cancelled."""
         closing = client.close if isinstance(client, AIOKafkaAdminClient) else client.stop
+        caller = asyncio.current_task()
         try:
+            if caller is not None and caller.cancelling():
+                raise asyncio.CancelledError
             async with self.answered():
                 await closing()
         except KafkaUnavailable as error:
             log.debug("not closed in good order: %s", error)
             await _abandon(client)
-        except asyncio.CancelledError:  # our own time is up
+        except asyncio.CancelledError:
             giving_up = asyncio.create_task(_abandon(client), name="giving up a Kafka client")
             while not giving_up.done():
                 with suppress(asyncio.CancelledError):
@@ -153,6 +156,7 @@ async def _abandon(client: Client) -> None:
     running = [getattr(part, name, None) for part in parts for name in _TASKS]
     await tasks.end(*[task for task in running if task is not None])
     await inner.close()
+    client._closed = True  # or it complains when it is collected
 
 
 def assigned(topic: str, partitions: int) -> list[TopicPartition]:

@@ -98,11 +98,14 @@ class Publisher:
     async def aclose(self) -> None:
         """Fail what waits and disconnect. Safe to call twice."""
         producer, self._producer = self._producer, None
-        for batcher in self._batchers.values():
-            await batcher.aclose()
-        self._batchers.clear()
-        if producer is not None:
-            await self._link.close(producer)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for batcher in self._batchers.values():
+                    group.create_task(batcher.aclose())
+        finally:
+            self._batchers.clear()
+            if producer is not None:
+                await self._link.close(producer)
 
     def publish(self, topic: str, record: Record) -> "asyncio.Future[Status]":
         """Queue `record`, in call order per topic and key.

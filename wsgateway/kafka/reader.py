@@ -130,11 +130,13 @@ class Reader:
 
     async def aclose(self) -> None:
         """Stop reading, commit what is settled, disconnect. Safe to call twice."""
-        await tasks.end(*self._tasks)
-        self._tasks = []
-        self.intake.aclose()
-        await self._commit_once()
-        await self.tail.aclose()
+        try:
+            await tasks.end(*self._tasks)
+            self._tasks = []
+            self.intake.aclose()
+            await self._commit_once()
+        finally:
+            await self.tail.aclose()
 
     async def _read(self) -> None:
         while True:

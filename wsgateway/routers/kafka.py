@@ -14,9 +14,10 @@ from wsgateway.config import Config
 from wsgateway.errors import ConfigError
 from wsgateway.kafka.adoption import Adoption, topic_claim
 from wsgateway.kafka.backlog import Backlog
-from wsgateway.kafka.catalog import Catalog
+from wsgateway.kafka.catalog import RETENTION_S, Catalog
 from wsgateway.kafka.counts import KafkaCounts
 from wsgateway.kafka.link import KafkaLink, assigned
+from wsgateway.kafka.neighbours import Neighbours
 from wsgateway.kafka.publisher import Publisher, Record
 from wsgateway.kafka.reader import Reader, ReaderSettings
 from wsgateway.kafka.settings import kafka_settings
@@ -37,8 +38,11 @@ def make(config: Config, claims: Claims) -> "KafkaRouter":
     """Return the router `config` describes.
 
     Raises:
-        ConfigError: this gateway's id is the name of a topic of ours.
+        ConfigError: this gateway's id is the name of a topic of ours, or its messages are to
+            outlive the topics.
     """
+    if config.message_expiry_s > RETENTION_S:
+        raise ConfigError(f"message_expiry_s: topics keep nothing longer than {RETENTION_S:g} s")
     if config.gateway_id in RESERVED_IDS:
         raise ConfigError(f"gateway id {config.gateway_id!r}: that topic has another use")
     return KafkaRouter(
@@ -128,14 +132,19 @@ class KafkaRouter:
 
     async def stop(self) -> None:
         """See `Router.stop`; what is settled is committed."""
-        await tasks.end(*self._tasks)
-        self._tasks = []
-        for part in (self._adoption, self._reader, self._broadcasts, self._backlog):
-            if part is not None:
-                await part.aclose()
-        await self._publisher.aclose()
-        await self._catalog.aclose()
-        self._reader = None
+        # Why: all at once. A Kafka that does not answer holds up each of them, and whoever waits
+        # for us may give up before the last one's turn.
+        # 原因：一起关闭。Kafka 不应答时每一个都要等，排到最后一个之前，等我们的人可能已经放弃。
+        reading = (self._adoption, self._reader, self._broadcasts, self._backlog)
+        try:
+            await tasks.end(*self._tasks)
+        finally:
+            async with asyncio.TaskGroup() as group:
+                for part in (*reading, self._publisher, self._catalog):
+                    if part is not None:
+                        group.create_task(part.aclose())
+            self._tasks = []
+            self._reader = None
 
     def health(self) -> RouterHealth:
         """See `Router.health`."""
@@ -178,11 +187,13 @@ class KafkaRouter:
         await self._reader.start()
         await self._claims.release(topic_claim(self._gateway_id))
         await self._broadcasts.start()
+        neighbours = Neighbours(topics, self._catalog, self._backlog)
         self._adoption = Adoption(
             self._gateway_id,
             self._claims,
-            self._gateways,
-            self._lag_of,
+            neighbours.gateways,
+            neighbours.ends,
+            neighbours.lag,
             lambda gateway_id: self._make_reader(deliver, gateway_id, gateway_id),
             self._counts,
         )
@@ -204,15 +215,6 @@ class KafkaRouter:
                     deliver(record.value or b"")
                 except Exception:  # a bug; it must cost one envelope, not this gateway's hearing
                     log.exception("a broadcast was not taken in")
-
-    async def _gateways(self) -> set[str]:
-        owners = map(self._topics.gateway_of, await self._catalog.names())
-        return {gateway_id for gateway_id in owners if gateway_id is not None}
-
-    async def _lag_of(self, gateway_id: str) -> int:
-        topic = self._topics.of(gateway_id)
-        lags = await self._backlog.of(topic, await self._catalog.partitions(topic))
-        return sum(one.lag for one in lags.values())
 
     async def _make_reader(
         self, deliver: Deliver, gateway_id: str, addressee: str | None
