@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 from sim import SimCluster, SimGateway, SimSocket, Step
 
-from wsgateway.kafka.mailboxes import Letter, Mailboxes, Reason
+from wsgateway.kafka.mailbox import Letter, Reason
+from wsgateway.kafka.mailboxes import Mailboxes
 from wsgateway.kafka.offsets import Progress
 from wsgateway.protocol import Status
 
@@ -78,6 +79,9 @@ class LogGateway(SimGateway):
         super().__init__(cluster, gateway_id)
         self.log = cluster
         self.keys: deque[str] = deque()
+        # As random numbers would: no two lives of a gateway use one twice.
+        self.delivery.lanes._fences._tokens = cluster.lives << 20
+        cluster.lives += 1
         self.readers = {gateway_id: LogReader(self, gateway_id)}
 
     def route_to_gateway(
@@ -105,12 +109,17 @@ class LogGateway(SimGateway):
 
 
 class LogCluster(SimCluster):
-    """Gateways, their topics, and what has been committed of each."""
+    """Gateways, their topics, and what has been committed of each.
+
+    `ordered` until what nobody else knows is lost: which way messages were being passed on.
+    """
 
     def __init__(self, size: int) -> None:
         ids = [f"g{n}" for n in range(1, size + 1)]
         self.topics: dict[str, list[tuple[str, bytes]]] = {one: [] for one in ids}
         self.commits = dict.fromkeys(ids, 0)
+        self.lives = 0
+        self.ordered = True
         super().__init__(0)
         self.gateways = {one: LogGateway(self, one) for one in ids}
 
@@ -118,6 +127,14 @@ class LogCluster(SimCluster):
         for gateway in self.gateways.values():
             assert isinstance(gateway, LogGateway)
             yield from gateway.readers.values()
+
+    def crash(self, gateway_id: str) -> None:
+        gateway = self.gateways.get(gateway_id)
+        if isinstance(gateway, LogGateway):
+            lanes = gateway.delivery.lanes._table._lanes.values()
+            passes_on = any(lane.stream != gateway_id for lane in lanes)
+            self.ordered &= not passes_on and len(gateway.readers) == 1
+        super().crash(gateway_id)
 
     def restart(self, gateway_id: str) -> None:
         """Bring a dead gateway back; whoever adopted its topic lets go first."""
@@ -128,6 +145,7 @@ class LogCluster(SimCluster):
             reader = gateway.readers.pop(gateway_id, None)
             if reader is not None:
                 reader.close()
+                self.ordered = False
         self.gateways[gateway_id] = LogGateway(self, gateway_id)
 
     def adopt(self, gateway_id: str) -> None:
@@ -137,6 +155,11 @@ class LogCluster(SimCluster):
         if isinstance(gateway, LogGateway):
             for dead in sorted(self.topics.keys() - read):
                 gateway.readers[dead] = LogReader(gateway, dead)
+
+    def _fences_time_out(self) -> int:
+        count = super()._fences_time_out()
+        self.ordered &= not count
+        return count
 
     def steps(self) -> Iterator[tuple[str, Step]]:
         yield from super().steps()

@@ -125,16 +125,23 @@ class Delivery:
         else:
             self._report(envelope)
 
-    def tell(self, gateway_id: str, envelope: Envelope) -> None:
-        """Send a control envelope. It may get lost: each only speeds up what heals by itself."""
+    def tell(self, gateway_id: str, envelope: Envelope, kept: Kept | None = None) -> None:
+        """Send a control envelope. It may get lost: each only speeds up what heals by itself.
+
+        Args:
+            gateway_id: where to.
+            envelope: what to say.
+            kept: what it answers; that is settled once the answer is on its way.
+        """
         try:
             routing = self._router.route_to_gateway(
                 gateway_id, wire.encode(envelope), wire.concerns(envelope)
             )
         except Overloaded as error:
             log.warning("%s not sent: %s", type(envelope).__name__, error)
+            _settle(kept, Fate.UNKNOWN)
             return
-        routing.add_done_callback(_log_failure)
+        routing.add_done_callback(partial(_told, kept))
 
     def refuse(self, connection: Connection, error: FrameError) -> None:
         """Send an error frame and count it."""
@@ -209,9 +216,9 @@ class Delivery:
             return
         if fence.origin == self._gateway_id:
             self.lanes.fenced(fence.token)
+            _settle(kept, Fate.DONE)
         else:
-            self.tell(fence.origin, Fenced(fence.to, fence.token))
-        _settle(kept, Fate.DONE)
+            self.tell(fence.origin, Fenced(fence.to, fence.token), kept)
 
     def _report(self, lost: Undelivered) -> None:
         connection = self._hub.connection_of(lost.sender)
@@ -225,6 +232,9 @@ def _settle(kept: Kept | None, fate: Fate) -> bool:
     return kept is not None and kept.settle(fate)
 
 
-def _log_failure(routing: "asyncio.Future[Status]") -> None:
-    if not routing.cancelled() and routing.exception() is not None:
-        log.warning("control envelope not sent: %s", routing.exception())
+def _told(kept: Kept | None, routing: "asyncio.Future[Status]") -> None:
+    error = None if routing.cancelled() else routing.exception()
+    if error is not None:
+        log.warning("control envelope not sent: %s", error)
+    sent = error is None and not routing.cancelled() and routing.result() is not Status.UNKNOWN
+    _settle(kept, Fate.DONE if sent else Fate.UNKNOWN)

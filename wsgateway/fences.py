@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Callable
 from functools import partial
 
-from wsgateway.envelope import Fence, encode
+from wsgateway.envelope import Carried, Fence, encode
 from wsgateway.errors import Overloaded
-from wsgateway.lane import Lane
+from wsgateway.lane import Lane, Parcel
 from wsgateway.protocol import Status
 from wsgateway.routers.base import Router
 
@@ -19,6 +19,7 @@ class Fences:
         gateway_id: this gateway.
         router: carries them.
         answered: told the lane, once per fence: answered, too late, or nobody there to answer.
+        take_out: settles what is not to wait for a fence in a lane, if it still waits there.
     """
 
     # Why: messages already sent to the old gateway are being forwarded from there, perhaps over
@@ -32,10 +33,12 @@ class Fences:
         gateway_id: str,
         router: Router,
         answered: Callable[[Lane], None],
+        take_out: Callable[[Lane, Parcel, Status], None],
     ) -> None:
         self._gateway_id = gateway_id
         self._router = router
         self._answered = answered
+        self._take_out = take_out
         self._waiting: dict[int, tuple[Lane, asyncio.TimerHandle]] = {}
         # Why: a log may bring an answer that was meant for an earlier life of this gateway.
         # 原因：日志可能送来一个本该给本网关前世的应答。
@@ -48,6 +51,9 @@ class Fences:
         token = self._tokens
         timer = self._loop.call_later(self._router.patience_s, self.answer, token)
         self._waiting[token] = lane, timer
+        lane.fence = gateway_id, token
+        for parcel in (*lane.older, *lane.waiting):
+            self.hold(lane, parcel)
         fence = Fence(lane.user, self._gateway_id, lane.stream, token)
         try:
             routing = self._router.route_to_gateway(gateway_id, encode(fence), lane.user)
@@ -55,6 +61,19 @@ class Fences:
             self.answer(token)
             return
         routing.add_done_callback(partial(self._sent, token))
+
+    def hold(self, lane: Lane, parcel: Parcel) -> None:
+        """Take note that `parcel` waits in `lane` for a fence."""
+        # Why: the fence may be behind this very message in the log that keeps both. Were a log to
+        # hold it back until the message is settled, both would wait for ever.
+        # 原因：栅栏可能就在保存着这条消息的日志里，排在它后面。
+        # 若日志要等这条消息有了结果才放行，两边就会永远等下去。
+        if parcel.recalled:
+            self._take_out(lane, parcel, Status.UNKNOWN)
+        elif _crosses(lane, parcel.carried):
+            self._take_out(lane, parcel, Status.DELIVERED)
+        elif parcel.kept is not None:
+            parcel.kept.waits(partial(self._take_out, lane, parcel, Status.UNKNOWN))
 
     def answer(self, token: int) -> None:
         """Take the answer to a fence; a late or repeated one changes nothing."""
@@ -73,3 +92,14 @@ class Fences:
         sent = not result.cancelled() and not result.exception()
         if not sent or result.result() not in (Status.ROUTED, Status.ACCEPTED):
             self.answer(token)  # nobody there: nothing left to wait for
+
+
+def _crosses(lane: Lane, carried: Carried | Fence) -> bool:
+    """Whether this is a fence from the gateway that `lane`'s own went to, and goes first."""
+    # Why: two gateways whose user moves to and fro may wait for each other's fence. One must give
+    # way, and both know the same two tokens.
+    # 原因：用户来回迁移时，两个网关可能互等对方的栅栏。总要有一方让路，而双方看到的是同样两个编号。
+    if not isinstance(carried, Fence) or lane.fence is None:
+        return False
+    gateway_id, token = lane.fence
+    return carried.origin == gateway_id and carried.token < token

@@ -14,6 +14,10 @@ from wsgateway.protocol import Status
 # 原因：第一跳追上刚迁移的用户，第二跳追上途中又迁移一次的用户；再多，
 # 两个看法不一致的网关就可能把一条消息来回踢。
 MAX_HOPS = 2
+# Why: a log keeps what stops here, but what is sent meanwhile would overtake it; so it stops only
+# if something goes round in circles.
+# 原因：停下的消息由日志保存，但这期间新发的会超到它前面；所以只有真的在兜圈子时才停。
+MAX_HOPS_KEPT = 8
 
 
 class Step(Enum):
@@ -60,10 +64,10 @@ class Parcel:
         """Whether it may go on from `gateway_id`; if that is a hop, it is noted in the path."""
         path = self.carried.path
         if self.arrived and gateway_id not in path[-1:]:
-            # Why: a log offers it again, at a pause; so it may follow its user however often.
-            # 原因：日志会隔一段时间再次给出它，所以它可以一直追着用户走。
-            if len(path) >= MAX_HOPS and not (self.kept and self.kept.again()):
-                return False
+            if len(path) >= (MAX_HOPS if self.kept is None else MAX_HOPS_KEPT):
+                # Why: a log offers it again, after a pause; so it may follow its user for ever.
+                # 原因：日志会隔一段时间再次给出它，所以它可以一直追着用户走。
+                return self.kept is not None and self.kept.again()
             path.append(gateway_id)
         return True
 
@@ -79,6 +83,7 @@ class Lane:
         fresh_until_s: loop time until which `route` is trusted.
         detour: messages were forwarded beyond `route`.
         step: what it waits for.
+        fence: the last one it sent: where to, and its token.
         older: parcels that had left and came back: they go before `waiting`.
         waiting: parcels that never left, in order.
         in_flight: parcels whose publish is not answered yet.
@@ -91,6 +96,7 @@ class Lane:
     fresh_until_s: float = 0.0
     detour: bool = False
     step: Step = Step.OPEN
+    fence: tuple[str, int] | None = None
     older: deque[Parcel] = field(default_factory=deque)
     waiting: deque[Parcel] = field(default_factory=deque)
     in_flight: int = 0
@@ -117,6 +123,30 @@ class Lane:
                 queue.remove(parcel)
                 return True
         return False
+
+    def ends_here(self, parcel: Parcel, gateway_id: str) -> bool:
+        """Whether `parcel` goes no further than `gateway_id`, where the lane is."""
+        # Why: presence may still name the dead gateway whose mail we read. Written back there,
+        # a message would be ours again at once, round and round.
+        # 原因：在线状态可能仍指向由我们代读的已死网关；写回去，消息又会回到手里，没完没了。
+        return self.route in (gateway_id, parcel.addressee)
+
+    def distrust(self) -> None:
+        """Ask presence again, and send a fence after what has gone the old way."""
+        self.fresh_until_s = 0.0
+        self.detour = True
+
+    def take_back(self, parcel: Parcel, *, oldest: bool) -> None:
+        """Queue what had left: before all that never did, and also before what came back."""
+        # Why: back along the route it has just come from, it would be behind those that follow it.
+        # 原因：若沿着刚折返的那条路再发出去，它就落到后面那些消息的后面了。
+        if not self.older:
+            self.distrust()
+        parcel.older = True
+        if oldest:
+            self.older.appendleft(parcel)
+        else:
+            self.older.append(parcel)
 
     def put_back(self, parcel: Parcel) -> None:
         """Make `parcel` the first of its queue again; its route was wrong."""

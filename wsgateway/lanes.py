@@ -56,7 +56,7 @@ class Lanes:
         self._deliver_local = deliver_local
         self._stamp = stamp
         self._cache_s = cache_s
-        self._fences = Fences(gateway_id, router, self._open)
+        self._fences = Fences(gateway_id, router, self._open, self._take_out)
         self._table = LaneTable(MAX_LANES)
         self._loop = asyncio.get_running_loop()
         self.waiting = 0
@@ -87,12 +87,8 @@ class Lanes:
         # 原因：它比通道里等待的一切都更早离开，所以排在它们前面。
         if parcel.ends_at(self._gateway_id):
             parcel.done(Status.DELIVERED)
-            return
-        lane = self._table.make(parcel.carried)
-        parcel.older = True
-        lane.older.append(parcel)
-        self._added(lane, parcel)
-        self._pump(lane)
+        else:
+            self._pump(self._take_back(parcel, oldest=False))
 
     def hand_back(self, parcel: Parcel) -> None:
         """Take what a local connection never wrote; call it for the newest such parcel first."""
@@ -101,12 +97,8 @@ class Lanes:
         # 原因：它比回流的还要早。等到下一轮事件循环再发，那时排在它前面的也都交还了。
         if parcel.ends_at(self._gateway_id):
             self._loop.call_soon(parcel.done, Status.DELIVERED)
-            return
-        lane = self._table.make(parcel.carried)
-        parcel.older = True
-        lane.older.appendleft(parcel)
-        self._added(lane, parcel)
-        self._loop.call_soon(self._pump, lane)
+        else:
+            self._loop.call_soon(self._pump, self._take_back(parcel, oldest=True))
 
     def has_older(self, carried: Carried | Fence) -> bool:
         """Whether something older of its stream has yet to leave again."""
@@ -121,8 +113,7 @@ class Lanes:
         # 等来源网关发来栅栏，才重新选路。
         lane = self._table.get(user, self._gateway_id)
         if lane is not None:
-            lane.fresh_until_s = 0.0
-            lane.detour = True
+            lane.distrust()
 
     def fenced(self, token: int) -> None:
         """All that was sent along the old route has arrived somewhere."""
@@ -136,25 +127,21 @@ class Lanes:
             lane.settle_returned(Status.UNKNOWN)
             self._finish_waiting(lane, Status.UNKNOWN)
 
+    def _take_back(self, parcel: Parcel, *, oldest: bool) -> Lane:
+        lane = self._table.make(parcel.carried)
+        lane.take_back(parcel, oldest=oldest)
+        self._added(lane, parcel)
+        return lane
+
     def _added(self, lane: Lane, parcel: Parcel) -> None:
         self.waiting += 1
         if lane.step is Step.FENCING:
-            self._waits_for_fence(lane, parcel)
+            self._fences.hold(lane, parcel)
 
-    def _waits_for_fence(self, lane: Lane, parcel: Parcel) -> None:
-        # Why: the fence may be behind this very message in the log that keeps both. Were a log to
-        # hold it back until the message is settled, both would wait for ever.
-        # 原因：栅栏可能就在保存着这条消息的日志里，排在它后面。
-        # 若日志要等这条消息有了结果才放行，两边就会永远等下去。
-        if parcel.recalled:
-            self._recall(lane, parcel)
-        elif parcel.kept is not None:
-            parcel.kept.waits(partial(self._recall, lane, parcel))
-
-    def _recall(self, lane: Lane, parcel: Parcel) -> None:
+    def _take_out(self, lane: Lane, parcel: Parcel, status: Status) -> None:
         if lane.remove(parcel):
             self.waiting -= 1
-            parcel.done(Status.UNKNOWN)
+            parcel.done(status)
 
     def _pump(self, lane: Lane) -> None:
         """Let out what may leave now, in order."""
@@ -164,12 +151,9 @@ class Lanes:
                 continue
             parcel = queue.popleft()
             self.waiting -= 1
-            # Why: presence may still name the dead gateway whose mail we read. Written back there,
-            # a message would be ours again at once, round and round.
-            # 原因：在线状态可能仍指向由我们代读的已死网关；写回去，消息又会回到手里，没完没了。
             if parcel.recalled:
                 parcel.done(Status.UNKNOWN)
-            elif lane.route in (self._gateway_id, parcel.addressee):
+            elif lane.ends_here(parcel, self._gateway_id):
                 self._leave_local(lane, parcel)
             else:
                 self._leave(lane, parcel, lane.route)
@@ -237,12 +221,10 @@ class Lanes:
         if error is not None or result.cancelled():
             self._fail(lane, error)
             return
-        owner = result.result()
-        if owner is None:
+        if (owner := result.result()) is None:
             # The old route stays known: when the user is back, a fence goes there first.
-            lane.step = Step.OPEN
             self._finish_waiting(lane, Status.OFFLINE)
-            self._pump(lane)
+            self._open(lane)
             return
         previous, lane.route = lane.route, owner.gateway_id
         lane.fresh_until_s = self._loop.time() + self._cache_s
@@ -251,8 +233,6 @@ class Lanes:
             self._open(lane)
         else:
             lane.step = Step.FENCING
-            for parcel in (*lane.older, *lane.waiting):
-                self._waits_for_fence(lane, parcel)
             self._fences.send(lane, previous)
 
     def _open(self, lane: Lane) -> None:
@@ -265,8 +245,6 @@ class Lanes:
         self._finish_waiting(lane, Status.UNKNOWN)
 
     def _finish_waiting(self, lane: Lane, status: Status) -> None:
-        for queue in (lane.older, lane.waiting):
-            while queue:
-                parcel = queue.popleft()
-                self.waiting -= 1
-                parcel.done(status)
+        while queue := lane.older or lane.waiting:
+            self.waiting -= 1
+            queue.popleft().done(status)

@@ -15,7 +15,8 @@ from wsgateway.config import Config, env_name
 from wsgateway.errors import CloseCode, ErrorCode
 from wsgateway.kafka.counts import KafkaCounts
 from wsgateway.kafka.intake import MAX_OPEN, MAX_OPEN_BYTES
-from wsgateway.kafka.mailboxes import MAX_BYTES, MAX_LETTERS, Reason
+from wsgateway.kafka.mailbox import Reason
+from wsgateway.kafka.mailboxes import MAX_BYTES, MAX_LETTERS
 from wsgateway.kafka.publisher import MAX_ENVELOPE_BYTES
 from wsgateway.protocol import MAX_DEPTH, MAX_FRAME_BYTES, Status
 

@@ -11,7 +11,8 @@ from aiokafka import ConsumerRecord
 from wsgateway.errors import BrokerUnavailable, Overloaded
 from wsgateway.fate import Fate, Kept
 from wsgateway.kafka.counts import KafkaCounts
-from wsgateway.kafka.mailboxes import Letter, Mailboxes, Reason
+from wsgateway.kafka.mailbox import Letter, Reason
+from wsgateway.kafka.mailboxes import Mailboxes
 from wsgateway.kafka.offsets import Progress
 from wsgateway.kafka.publisher import MAX_ENVELOPE_BYTES, Publisher, Record
 from wsgateway.protocol import Status

@@ -4,92 +4,22 @@ Everyone else's letters pass. A mailbox exists only while its user has letters t
 """
 
 import random
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from wsgateway.backoff import full_jitter
 from wsgateway.fate import Fate, Kept
+from wsgateway.kafka.mailbox import Letter, Mailbox, Reason, Timer
 
 _RETRY_BASE_S = 0.05
 _RETRY_CAP_S = 1.0
-# Why: a quarter of the default outbox. All that waited for a user who returns would overflow his
-# outbox at once, and he would be closed as a slow reader, again and again.
-# 原因：默认发件箱的四分之一。用户回来时，积攒的消息若一下子全放出去，会撑爆他的发件箱，
-# 于是他被当作慢读者断开，如此反复。
-_WINDOW_BYTES = 256 << 10
 # Why: more than any burst a user misses while his gateway restarts, yet a bound: 20,000 letters
 # of 64 KiB would not fit, so bytes count too.
 # 原因：足够装下用户等网关重启时错过的一阵突发，又有上限；
 # 20,000 封 64 KiB 的信装不进内存，所以字节数也要计。
 MAX_LETTERS = 20_000
 MAX_BYTES = 16 << 20
-
-
-class Reason(StrEnum):
-    """Why a letter is dead; an expired one is only counted, the others become dead letters."""
-
-    OFFLINE = "offline"
-    UNKNOWN = "unknown"
-    MALFORMED = "malformed"
-    OVERFLOW = "overflow"
-    TOO_BIG = "too_big"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """One record of a gateway's topic.
-
-    Args:
-        partition, offset: where it lies.
-        user: the recipient, the record's key.
-        data: the envelope.
-        time_ms: when it was written, by the producer's clock, ms since the Unix epoch.
-    """
-
-    partition: int
-    offset: int
-    user: bytes
-    data: bytes
-    time_ms: int
-
-
-class Timer(Protocol):
-    """What `call_later` returns."""
-
-    def cancel(self) -> None: ...
-
-
-@dataclass(slots=True)
-class _Mailbox:
-    """Letters of one user; `away_s` is since when the user has been missing, if he is."""
-
-    waiting: deque[Letter] = field(default_factory=deque)
-    failed: list[Letter] = field(default_factory=list)
-    in_flight: int = 0
-    in_flight_bytes: int = 0
-    waiting_bytes: int = 0
-    away_s: float | None = None
-    attempts: int = 0
-    timer: Timer | None = None
-    offering: bool = False
-    opened: bool = False
-    recalls: dict[int, Callable[[], None]] = field(default_factory=dict)
-
-    @property
-    def has_room(self) -> bool:
-        """Whether one more may be under way."""
-        return self.opened or self.in_flight_bytes < _WINDOW_BYTES
-
-    @property
-    def held(self) -> bool:
-        """Whether a letter must wait its turn."""
-        trying = self.attempts and not self.opened
-        return bool(self.waiting or self.failed or trying or not self.has_room)
 
 
 class Mailboxes:
@@ -123,7 +53,7 @@ class Mailboxes:
         self._clock = clock
         self._wall = wall
         self._call_later = call_later
-        self._boxes: dict[bytes, _Mailbox] = {}
+        self._boxes: dict[bytes, Mailbox] = {}
         self._rng = random.Random()
         self._closed = False
 
@@ -136,7 +66,7 @@ class Mailboxes:
         """Deliver `letter`, or put it behind those that wait for the same user."""
         box = self._boxes.get(letter.user)
         if box is None:
-            box = self._boxes[letter.user] = _Mailbox()
+            box = self._boxes[letter.user] = Mailbox()
         if not box.held:
             self._offer(box, letter)
             self._turn(box, letter.user)
@@ -153,7 +83,7 @@ class Mailboxes:
             if box.timer is not None:
                 box.timer.cancel()
 
-    def _offer(self, box: _Mailbox, letter: Letter) -> None:
+    def _offer(self, box: Mailbox, letter: Letter) -> None:
         if self._wall() - letter.time_ms / 1000 > self._expiry_s:
             self._finish(letter, Reason.EXPIRED)
             return
@@ -161,7 +91,7 @@ class Mailboxes:
         box.in_flight_bytes += len(letter.data)
         self._deliver(letter.data, _Offer(self, box, letter))
 
-    def settled(self, box: "_Mailbox", letter: Letter, fate: Fate) -> bool:
+    def settled(self, box: Mailbox, letter: Letter, fate: Fate) -> bool:
         """Take the fate of a letter that was offered; return whether it will be again."""
         box.in_flight -= 1
         box.in_flight_bytes -= len(letter.data)
@@ -177,7 +107,7 @@ class Mailboxes:
         self._turn(box, letter.user)
         return kept
 
-    def let_pass(self, box: "_Mailbox", letter: Letter, recall: Callable[[], None]) -> None:
+    def let_pass(self, box: Mailbox, letter: Letter, recall: Callable[[], None]) -> None:
         """Offer what is behind `letter`, though it is not settled: it waits for one of them."""
         box.recalls[letter.offset] = recall
         if box.opened or self._closed:
@@ -189,13 +119,13 @@ class Mailboxes:
         # 原因：放到下一轮事件循环。说这话的一方还在处理第一封信。
         box.timer = self._call_later(0.0, partial(self._pass, box, letter.user))
 
-    def _pass(self, box: "_Mailbox", user: bytes) -> None:
+    def _pass(self, box: Mailbox, user: bytes) -> None:
         box.timer = None
         if not box.failed:
             self._release(box)
         self._turn(box, user)
 
-    def _keeps(self, box: _Mailbox, fate: Fate) -> bool:
+    def _keeps(self, box: Mailbox, fate: Fate) -> bool:
         """Whether a letter with this fate is offered again."""
         if fate is Fate.DONE:
             box.away_s, box.attempts = None, 0
@@ -211,7 +141,7 @@ class Mailboxes:
         box.away_s = now_s if box.away_s is None else box.away_s
         return now_s - box.away_s < self._patience_s
 
-    def _turn(self, box: _Mailbox, user: bytes) -> None:
+    def _turn(self, box: Mailbox, user: bytes) -> None:
         """Once all that was offered is settled: let the next go, or try again in a while."""
         if box.offering or box.timer is not None or self._closed:
             return
@@ -230,14 +160,14 @@ class Mailboxes:
         elif not (box.waiting or box.in_flight):
             self._boxes.pop(user, None)
 
-    def _release(self, box: _Mailbox) -> None:
+    def _release(self, box: Mailbox) -> None:
         """Offer all that wait, in order, as long as none fails."""
         box.offering = True
         while box.waiting and not box.failed and box.has_room:
             self._offer(box, self._pop(box))
         box.offering = False
 
-    def _retry_later(self, box: _Mailbox, user: bytes) -> None:
+    def _retry_later(self, box: Mailbox, user: bytes) -> None:
         box.waiting.extendleft(sorted(box.failed, key=_offset, reverse=True))
         box.waiting_bytes += sum(len(letter.data) for letter in box.failed)
         box.failed.clear()
@@ -246,14 +176,14 @@ class Mailboxes:
         box.attempts += 1
         box.timer = self._call_later(pause_s, partial(self._retry, box, user))
 
-    def _retry(self, box: _Mailbox, user: bytes) -> None:
+    def _retry(self, box: Mailbox, user: bytes) -> None:
         # Why: only the first. While its user is away, the others would fail one by one.
         # 原因：只试第一封。用户不在时，其余的只会逐一失败。
         box.timer = None
         self._offer(box, self._pop(box))
         self._turn(box, user)
 
-    def _pop(self, box: _Mailbox) -> Letter:
+    def _pop(self, box: Mailbox) -> Letter:
         letter = box.waiting.popleft()
         box.waiting_bytes -= len(letter.data)
         return letter
@@ -264,7 +194,7 @@ class _Offer:
     """Implements `Kept` for one letter."""
 
     boxes: Mailboxes
-    box: _Mailbox
+    box: Mailbox
     letter: Letter
 
     def wanted(self) -> bool:
