@@ -12,7 +12,13 @@ from raw import until
 from users import Cluster, DeafUser, User
 
 from wsgateway.brokers import ApacheKafka, RedisServer, TansuServer
+from wsgateway.gateway import Gateway
+from wsgateway.kafka.adoption import Adoption
+from wsgateway.kafka.backlog import Backlog
+from wsgateway.kafka.link import KafkaLink
 from wsgateway.kafka.topics import PARTITIONS, Topics, partition_of
+from wsgateway.process import GatewayProcess
+from wsgateway.routers.kafka import KafkaRouter
 
 Kafka = TansuServer | ApacheKafka
 GOOD = (
@@ -53,8 +59,9 @@ async def test_a_restarted_gateway_finds_everyone_who_is_anywhere(cluster: Clust
     names = ("bob", "carol", "dave")
     async with User(g1.url, "alice") as alice:
         for name in names:
-            async with User(g2.url, name):
+            async with User(g2.url, name) as user:
                 assert await alice.ask(name, "before", f"{name}-1") == "accepted"
+                await until(lambda user=user: user.contents == ["before"])
         await until(lambda: g2.stats()["users"] == 0)
         await g2.aclose()
         for name in names:
@@ -261,3 +268,49 @@ async def test_a_user_who_returns_to_more_than_his_outbox_holds_gets_it_all(
             await until(lambda: len(bob.messages) == 100)
             assert [int(text.split()[0]) for text in bob.contents] == list(range(100))
             assert bob.closed is None
+
+
+async def test_messages_may_not_outlive_the_topics(
+    redis_server: RedisServer, tansu_server: TansuServer
+) -> None:
+    where = ("--redis", redis_server.url, "--kafka", tansu_server.address)
+    status, line = await refused(*where, "--message-expiry-s", "7200")
+    assert (status, "message_expiry_s" in line) == (1, True), line
+
+
+async def test_a_fence_to_a_gateway_that_died_idle_is_found_at_once(
+    redis_server: RedisServer, tansu_server: TansuServer, key_prefix: str
+) -> None:
+    """Its topic is all committed, so it was not adopted; then a sender remembers the old way."""
+    kafka = tansu_server.address
+    where = ("--key-prefix", key_prefix, "--router", "kafka", "--kafka", kafka)
+    flags = (*where, "--lease-ttl-s", "1")
+    link, topics = KafkaLink({"bootstrap_servers": kafka}, 10), Topics(key_prefix)
+    async with Cluster(redis_server, key_prefix, kafka) as cluster:
+        g1, g3 = await cluster.start("g1", "g3", lease_ttl_s=1.0)
+        async with (
+            GatewayProcess(
+                "g2", redis=redis_server.url, flags=("--lease-ttl-s", "1", *flags)
+            ) as g2,
+            User(g1.url, "alice") as alice,
+        ):
+            async with User(g2.url, "bob") as bob:
+                assert await alice.ask("bob", "before", "m1") == "accepted"
+                await until(lambda: bob.messages)
+                async with Backlog(link, topics.group) as backlog, asyncio.timeout(20):
+                    while any(one.lag for one in (await backlog.of(topics.of("g2"), 3)).values()):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+            g2.kill()
+            await g2.wait()
+            looked = cluster.gateways
+            await until(lambda: any("g2" in adopter(one)._settled for one in looked.values()))
+            async with User(g3.url, "bob") as bob:
+                assert await alice.ask("bob", "after", "m2") == "accepted"
+                await until(lambda: bob.contents == ["after"])
+        assert g1.router.patience_s == 4.0
+
+
+def adopter(gateway: Gateway) -> Adoption:
+    assert isinstance(gateway.router, KafkaRouter)
+    assert gateway.router._adoption is not None
+    return gateway.router._adoption

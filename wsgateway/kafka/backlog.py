@@ -1,5 +1,6 @@
 """How much of a topic nobody has committed yet: what `kafka-consumer-groups` calls lag."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -58,6 +59,25 @@ class Backlog:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await self._link.close(consumer)
+
+    async def ends(self, topics: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        """Return where the partitions of each topic end, as the broker tells it: see `bounds`.
+
+        Args:
+            topics: name -> how many partitions it has.
+
+        Raises:
+            KafkaUnavailable: the broker does not answer.
+        """
+        if self._consumer is None:
+            raise KafkaUnavailable("not connected")
+        everything = [one for topic, count in topics.items() for one in assigned(topic, count)]
+        async with self._link.answered():
+            found = await self._consumer.end_offsets(everything)
+        return {
+            topic: tuple(found[one] for one in assigned(topic, count))
+            for topic, count in topics.items()
+        }
 
     async def of(self, topic: str, partitions: int) -> dict[int, PartitionLag]:
         """Return the lag of each partition.

@@ -16,7 +16,7 @@ from wsgateway.kafka.link import KafkaLink
 
 # Why: an hour outlasts any sensible expiry of a message, and bounds the disk.
 # 原因：一小时比任何合理的消息过期时限都长，又给磁盘占用设了上限。
-_RETENTION_MS = 3_600_000
+RETENTION_S = 3_600.0
 _REPLICAS = 3
 _NOT_KNOWN_YET = (UnknownTopicOrPartitionError, LeaderNotAvailableError)
 _ASK_AGAIN_S = 0.02
@@ -111,7 +111,7 @@ class Catalog:
             # And stored as they are written, whatever the broker's default: a codec that a gateway
             # does not have would make it deaf.
             options = {
-                "retention.ms": str(_RETENTION_MS),
+                "retention.ms": str(round(RETENTION_S * 1000)),
                 "compression.type": "producer",
                 "min.insync.replicas": "2" if replicas == _REPLICAS else "1",
             }
