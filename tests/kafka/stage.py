@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from raw import PATIENCE_S
 
 from wsgateway.brokers import ApacheKafka, TansuServer
@@ -73,6 +73,11 @@ class Stage:
             [NewTopic(topic, partitions, 1, topic_configs=options)]
         )
         assert [code for _, code, *_ in answer.topic_errors] == [0]
+
+    async def widen(self, topic: str, partitions: int) -> None:
+        """Give a topic more partitions."""
+        answer = await self._admin.create_partitions({topic: NewPartitions(partitions)})
+        assert [code for _, code, _ in answer.topic_errors] == [0]
 
     async def delete(self, topic: str) -> None:
         """Delete a topic."""

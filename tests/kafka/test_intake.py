@@ -108,6 +108,12 @@ async def test_only_what_is_settled_is_committed_and_only_news_of_it() -> None:
     assert len(scene.intake) == 0
 
 
+async def test_a_partition_that_was_added_is_committed_too() -> None:
+    scene = Scene()
+    scene.take(0, partition=7)
+    assert scene.intake.uncommitted() == {7: 1}
+
+
 async def test_a_dead_letter_says_where_it_came_from_and_why() -> None:
     scene = Scene()
     scene.fate = lambda data: Fate.MALFORMED

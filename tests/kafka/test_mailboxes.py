@@ -334,6 +334,39 @@ def test_twenty_thousand_letters_given_up_at_once_need_no_deep_stack() -> None:
     assert world.reasons() == {Reason.OFFLINE: module.MAX_LETTERS}
 
 
+def test_what_a_letter_waits_for_may_be_behind_it() -> None:
+    world = World()
+    world.users[b"alice"] = Fate.OFFLINE
+    for _ in range(3):
+        world.write(b"alice")
+    world.slow.add(b"alice")
+    world.wait(2)
+    [(_, first)] = world.desks[b"alice"]
+    first.waits(lambda: None)
+    world.write(b"alice")
+    world.wait(0)
+    assert [letter.offset for letter, _ in world.desks[b"alice"]] == [0, 1, 2, 3]
+    world.work(b"alice", at_most=1)
+    world.users[b"alice"] = Fate.DONE
+    world.settle_down()
+    assert world.arrived[b"alice"] == [0, 1, 2, 3], "it failed, and they came back with it"
+
+
+def test_a_letter_that_waits_is_recalled_when_an_earlier_one_comes_back() -> None:
+    world = World()
+    world.slow.add(b"alice")
+    for _ in range(3):
+        world.write(b"alice")
+    _, (waiting, kept), _ = world.desks[b"alice"]
+    del world.desks[b"alice"][1]
+    kept.waits(lambda: world.tell(waiting, kept, Fate.UNKNOWN))
+    world.users[b"alice"] = Fate.OFFLINE
+    world.work(b"alice")
+    assert world.boxes.held == 3, "none is under way any more"
+    world.settle_down()
+    assert world.arrived[b"alice"] == [0, 1, 2]
+
+
 def test_what_was_offered_together_comes_back_together() -> None:
     """The user returns while the first of three has failed and the others are on the way."""
     world = World()

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from raw import until
+from raw import PATIENCE_S, until
 from redis.asyncio import Redis
 from stage import Kafka, Stage
 
 from wsgateway import tasks
-from wsgateway.brokers import RedisServer
+from wsgateway.brokers import RedisServer, TansuServer
 from wsgateway.config import Config
 from wsgateway.errors import BrokerUnavailable, ConfigError
 from wsgateway.fate import Fate, Kept
+from wsgateway.kafka import link
 from wsgateway.kafka.adoption import topic_claim
 from wsgateway.kafka.topics import RESERVED_IDS
 from wsgateway.presence.base import claim_key, lease_key
@@ -223,6 +224,31 @@ async def test_while_redis_is_away_an_adopter_lets_go_and_then_takes_up_again(
             one.fate = lambda data: Fate.DONE
             await until(lambda: len(one.arrived) == 70)
             assert sorted(one.arrived, key=int) == sent
+            for member in fleet.members:
+                await member.router.stop()
+                await member.claims.aclose()
+
+
+async def test_a_tansu_that_came_back_empty_serves_everyone_again(
+    redis_server: RedisServer, key_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It makes lost topics again by itself, with four partitions: each of them must be read."""
+    monkeypatch.setattr(link, "_METADATA_MAX_AGE_MS", 300)
+    with TansuServer() as kafka:
+        async with Redis.from_url(redis_server.url) as redis:
+            fleet = Fleet(kafka, redis, redis_server.url, key_prefix)
+            one, two = await fleet.member("a"), await fleet.member("b")
+            users = {f"user-{n}" for n in range(30)}
+            kafka.restart()
+            async with asyncio.timeout(PATIENCE_S):
+                while not users <= {each.decode() for each in two.arrived}:
+                    await asyncio.gather(
+                        *[one.router.route_to_gateway("b", u.encode(), u) for u in users]
+                    )
+                heard = len(two.arrived)
+                while len(two.arrived) == heard:
+                    await one.router.broadcast_to_all_gateways(b"all")
+            assert two.router.health().ok
             for member in fleet.members:
                 await member.router.stop()
                 await member.claims.aclose()

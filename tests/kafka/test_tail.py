@@ -11,6 +11,7 @@ from stage import Kafka, Stage
 
 from wsgateway.brokers import ApacheKafka, TansuServer
 from wsgateway.errors import KafkaUnavailable
+from wsgateway.kafka import link
 from wsgateway.kafka.link import assigned
 from wsgateway.kafka.tail import Tail
 
@@ -188,6 +189,30 @@ async def test_a_new_record_may_be_on_its_way_when_looked_at(stage: Stage) -> No
         assert numbers(await read(tail, 1)) == [n]
     assert stage.counts.stalls == 0
     await tail.aclose()
+
+
+async def test_partitions_that_are_added_are_read_too(
+    apache_server: ApacheKafka, key_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_METADATA_MAX_AGE_MS", 300)
+    async with Stage(apache_server, key_prefix) as stage:
+        topic = await filled(stage, 30)
+        tail = tail_of(stage, topic)
+        await tail.start()
+        seen = numbers(await read(tail, 30))
+        await stage.widen(topic, 5)
+        async with Stage(apache_server, key_prefix) as informed:
+            await informed.write(topic, b"30", partition=3)
+            await informed.write(topic, b"31", partition=4)
+        while len(seen) < 32:
+            await tail.look(reading=True)
+            seen += numbers(await tail.next())
+        await stage.write(topic, b"32", partition=0)
+        seen += numbers(await read(tail, 1))
+        assert seen[-3:] in ([30, 31, 32], [31, 30, 32])
+        await tail.commit({0: 11, 3: 1, 4: 1})
+        await tail.aclose()
+        assert await stage.committed(topic, 5) == {0: 11, 1: None, 2: None, 3: 1, 4: 1}
 
 
 async def test_marks_of_transactions_are_no_stall(

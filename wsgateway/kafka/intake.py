@@ -91,6 +91,8 @@ class Intake:
 
     def take(self, record: ConsumerRecord) -> None:
         """Take one record, in order per partition."""
+        if record.partition not in self._progress:  # added since the reading began
+            self._progress[record.partition] = Progress(record.offset)
         self._progress[record.partition].read(record.offset)
         data = record.value or b""
         letter = Letter(record.partition, record.offset, record.key or b"", data, record.timestamp)

@@ -24,6 +24,10 @@ T = TypeVar("T", AIOKafkaProducer, AIOKafkaConsumer, AIOKafkaAdminClient)
 # 原因：aiokafka 等待一个无应答请求的时长。再短就会放弃只是暂停的代理；
 # 而发送者早已收到 `unknown`。
 _REQUEST_TIMEOUT_MS = 15_000
+# Why: so long a partition that was added goes unread. The library's five minutes are half the life
+# of a message.
+# 原因：新增的分区最多这么久没人读。库默认的五分钟已是消息寿命的一半。
+_METADATA_MAX_AGE_MS = 10_000
 # What the library's clients run, beside their connections.
 _TASKS = (
     "_sender_task",
@@ -87,6 +91,7 @@ class KafkaLink:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=round(fetch_wait_s * 1000),
+            metadata_max_age_ms=_METADATA_MAX_AGE_MS,
             request_timeout_ms=_REQUEST_TIMEOUT_MS,
             **self.settings,
         )

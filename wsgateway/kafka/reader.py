@@ -142,7 +142,7 @@ class Reader:
         while True:
             await self.intake.room.wait()
             for record in await self.tail.next():
-                replay_until = self.tail.replay_until[record.partition]
+                replay_until = self.tail.replay_until.get(record.partition, 0)
                 self._counts.replayed += record.offset < replay_until
                 self.intake.take(record)
 

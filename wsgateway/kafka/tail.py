@@ -12,7 +12,7 @@ from wsgateway.backoff import full_jitter
 from wsgateway.errors import KafkaUnavailable
 from wsgateway.kafka.bounds import bounds
 from wsgateway.kafka.counts import KafkaCounts
-from wsgateway.kafka.link import KafkaLink
+from wsgateway.kafka.link import KafkaLink, assigned
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +139,7 @@ class Tail:
             # The larger counts: see `bounds` for a broker that names too small an end.
             self._note_end(one.partition, max(end, consumer.highwater(one) or 0))
         self._look_beyond(consumer)
+        self._look_wide(consumer)
         # Why: after a pause of the broker this library's consumer may wait for ever while the
         # log grows. Only the log's end tells; its own high-water mark comes with what it reads.
         # 原因：代理暂停后，这个库的消费者可能一直等下去，而日志还在增长。
@@ -167,6 +168,16 @@ class Tail:
                 log.warning("%s is not the log it was: reading it from its start", one)
                 self.positions[number], self.ends[number] = 0, end
                 self._stale = True
+
+    def _look_wide(self, consumer: AIOKafkaConsumer) -> None:
+        """Read partitions too that were added meanwhile: senders use them, once they know."""
+        topic = self._partitions[0].topic
+        added = (consumer.partitions_for_topic(topic) or set()) - set(self.positions)
+        if added:
+            log.warning("%s has %d more partitions: reading them too", topic, len(added))
+            self._partitions = assigned(topic, len(self.positions) + len(added))
+            self.positions |= dict.fromkeys(added, 0)
+            self._stale = True
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """Commit the next offset to read, by partition.
