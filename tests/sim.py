@@ -80,7 +80,9 @@ class SimGateway:
         return future
 
     def replaced(self, user: str, conn_id: str) -> None:
-        socket = self.cluster.sockets[conn_id]
+        socket = self.cluster.sockets.get(conn_id)
+        if socket is None:
+            return
         if self.hub.user_of(socket) == user:
             self.hub.unbind(socket)
         socket.abandon()

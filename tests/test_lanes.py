@@ -6,9 +6,10 @@ import json
 import msgspec
 import pytest
 from sim import spin
+from test_fates import Letter
 
 from wsgateway import lanes as lanes_module
-from wsgateway.envelope import Carried
+from wsgateway.envelope import Carried, Fence
 from wsgateway.errors import Overloaded, RedisUnavailable
 from wsgateway.lane import Parcel
 from wsgateway.lanes import Lanes
@@ -269,6 +270,78 @@ async def test_a_message_makes_two_hops_at_most() -> None:
     await scene.found("g9")
     assert scene.went() == [("g9", "0 hops"), ("g9", "1 hops")]
     assert scene.fates["2 hops"] == scene.fates["3 hops"] == ["offline"]
+
+
+async def test_what_a_log_keeps_may_go_on_when_it_is_offered_again() -> None:
+    scene = Scene()
+    for again in (False, True):
+        parcel = scene.parcel(f"again: {again}")
+        parcel.carried.path = ["g1", "g2"] * 4
+        parcel.arrived = True
+        parcel.kept = letter = Letter()
+        letter.is_repeated = again
+        scene.lanes.send(parcel)
+    await scene.found("g9")
+    assert scene.went() == [("g9", "again: True")]
+    assert scene.fates["again: False"] == ["unknown"], "not offline: it stays in the log"
+
+
+async def fenced_off(scene: Scene) -> int:
+    """Bob moves from old to new; return the token of the fence that went to old."""
+    scene.send("1")
+    await scene.found("old")
+    scene.lanes.moved("bob")
+    scene.send("2")
+    await scene.found("new")
+    assert scene.went()[-1] == ("old", "fence")
+    return int(str(scene.published[-1][1]["token"]))
+
+
+async def test_what_waits_for_a_fence_can_be_called_back() -> None:
+    scene = Scene()
+    token = await fenced_off(scene)
+    letters = [Letter(), Letter()]
+    for n, letter in enumerate(letters):
+        parcel = scene.parcel(f"kept {n}")
+        parcel.kept = letter
+        scene.lanes.send(parcel)
+        assert letter.recall is not None, "its log must read on: the fence may be there"
+    letters[0].is_wanted = letters[1].is_wanted = False
+    for letter in letters:
+        assert letter.recall is not None
+        letter.recall()
+    assert scene.fates["kept 0"] == scene.fates["kept 1"] == ["unknown"]
+    assert scene.lanes.waiting == 1
+    scene.lanes.fenced(token)
+    letters[0].recall()  # too late: it has left
+    assert scene.went()[2:] == [("new", "2")]
+    assert scene.fates["kept 0"] == ["unknown"]
+
+
+async def test_of_two_fences_that_cross_one_gives_way() -> None:
+    scene = Scene()
+    token = await fenced_off(scene)
+    for other in (token + 1, token - 1):
+        fence = Fence("bob", "old", "here", other)
+        scene.lanes.send(Parcel(fence, scene.fates.setdefault(f"{other - token}", []).append))
+    stranger = Fence("bob", "other", "here", token - 1)
+    scene.lanes.send(Parcel(stranger, scene.fates.setdefault("stranger", []).append))
+    assert scene.fates["-1"] == ["delivered"], "answered at once"
+    assert scene.fates["1"] == scene.fates["stranger"] == []
+    assert scene.lanes.waiting == 3
+
+
+async def test_what_came_back_does_not_return_the_way_it_came() -> None:
+    """Others may still be on that way: a fence fetches them first."""
+    scene = Scene()
+    scene.send("1", "2")
+    await scene.found("g2")
+    scene.lanes.come_back(scene.parcel("1"))
+    await scene.found("g2")
+    assert scene.went()[2:] == [("g2", "fence")]
+    scene.lanes.come_back(scene.parcel("2"))
+    scene.lanes.fenced(int(str(scene.published[2][1]["token"])))
+    assert scene.went()[3:] == [("g2", "1"), ("g2", "2")]
 
 
 async def test_too_many_waiting_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
