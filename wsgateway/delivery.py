@@ -104,6 +104,8 @@ class Delivery:
         """Take one envelope from the router, see `Deliver`; garbage is counted and dropped."""
         try:
             envelope = wire.decode(data)
+            if isinstance(envelope, Carried) and envelope.trace is not None:
+                protocol.with_trace(bytes(envelope.frame), [])  # or it fails when it is written
             if isinstance(envelope, Carried | Fence):
                 self._arrive(envelope, kept, addressee)
                 return

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
@@ -31,9 +32,7 @@ _FOR_BACKENDS = 0.25
 
 
 class Gateway:
-    """One gateway: `async with Gateway(config) as gateway:` and it is ready.
-
-    Create it inside the event loop that will run it.
+    """One gateway: `async with Gateway(config) as gateway:` and it is ready, in this event loop.
 
     Args:
         config: settings; `config.redis` must be a URL.
@@ -78,6 +77,7 @@ class Gateway:
         )
         self._failed = asyncio.Event()
         self._background: list[asyncio.Task[None]] = []
+        self._serving = False
         self._backends = AsyncExitStack()
         self._server: Server | None = None
 
@@ -111,6 +111,11 @@ class Gateway:
             self._backends.push_async_callback(self.lease.aclose)
             holder = f"{socket.gethostname()}, pid {os.getpid()}, {self.url}"
             await self.lease.acquire(holder)
+            # Why: kept from here on. What is started next may take longer than the lease lives,
+            # and another gateway would take our id, or our topic.
+            # 原因：从这里就开始续租。接下来的启动步骤可能比租约活得还久，
+            # 别的网关就会占走我们的 id，或者接管我们的主题。
+            self._keep(self._keep_lease(), "lease")
             await self._backends.enter_async_context(self.presence)
             self.claims.start()
             self._backends.push_async_callback(self.claims.aclose)
@@ -121,16 +126,12 @@ class Gateway:
         except BaseException:
             await self.aclose()
             raise
-        self._background = [
-            asyncio.create_task(self.sessions.sweep(), name="sweep"),
-            asyncio.create_task(self._keep_lease(), name="lease"),
-        ]
-        for task in self._background:
-            task.add_done_callback(self._background_ended)
+        self._keep(self.sessions.sweep(), "sweep")
+        self._serving = True
         log.info("gateway %s listens on %s", self.config.gateway_id, self.url)
 
     async def failed(self) -> None:
-        """Wait until this gateway cannot go on; for ever, if all is well.
+        """Wait until this gateway cannot go on.
 
         Raises:
             LeaseLost: another gateway has taken its id.
@@ -148,16 +149,19 @@ class Gateway:
         """
         end_s = asyncio.get_running_loop().time() + self.config.drain_s
         self.draining = True
-        serving = bool(self._background)
+        serving, self._serving = self._serving, False
         if serving:
             left = len(self.sessions.connections)
             log.info("gateway %s drains, connections: %d", self.config.gateway_id, left)
-        await tasks.end(*self._background)
-        self._background = []
+        if self.failure is not None:  # one of them is draining already
+            await tasks.end(*self._background)
         # Why: connections go first, while presence and router still work, so that their users
         # leave presence and their last messages leave the gateway.
         # 原因：先关连接，此时在线状态和路由器仍可用，用户才能从在线状态中注销，最后的消息才能发出。
+        # The lease is kept meanwhile, or another gateway would adopt what we are still reading.
         await self._drain(end_s - self.config.drain_s * _FOR_BACKENDS)
+        await tasks.end(*self._background)
+        self._background = []
         try:
             async with asyncio.timeout_at(end_s):
                 await self._backends.aclose()
@@ -202,6 +206,12 @@ class Gateway:
         )
         self.port = next(iter(server.sockets)).getsockname()[1]
         return server
+
+    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run `work` until we leave; its end is a failure."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._background_ended)
+        self._background.append(task)
 
     async def _drain(self, until_s: float) -> None:
         if self._server is None:
