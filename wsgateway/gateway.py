@@ -144,8 +144,7 @@ class Gateway:
     async def aclose(self) -> None:
         """Drain: stop accepting, send clients away at a steady pace, leave nothing behind.
 
-        Bounded by `drain_s`: a connection still there by then is dropped, and what a Redis that
-        does not answer still holds lapses by itself. Safe to call twice.
+        Bounded by `drain_s`; what a Redis without an answer still holds lapses. Safe to call twice.
         """
         end_s = asyncio.get_running_loop().time() + self.config.drain_s
         self.draining = True
