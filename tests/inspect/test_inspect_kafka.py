@@ -169,14 +169,18 @@ async def test_anything_may_lie_among_the_dead_letters(cluster: Cluster) -> None
     await write(
         cluster,
         (None, b"\xff\xfe", {}),
-        (b"\xff", b"[" * 50_000, {"reason": b"\xff", "partition": b"-1", "offset": b"x"}),
+        (
+            b"\xff",
+            b'{"kind":"message","x":' + b"[" * 50_000,
+            {"reason": b"\xff", "partition": b"-1", "offset": b"x"},
+        ),
         (b"bob", None, {"reason": b"malformed"}),
         (b"bob", b"", {"reason": b"too_big", "bytes": b"2000000"}),
         (b"bob", b'{"kind":"moved","user":"bob"}', {"reason": b"unknown"}),
         (b"bob\x1b[2J", message("\x1b[31mred\nline", "m1"), {"reason": b"offline"}),
     )
     report = await look(cluster).dead_letters(20, with_content=True)
-    assert [one.bytes for one in report.letters[:5]] == [2, 50_000, 0, 2_000_000, 29]
+    assert [one.bytes for one in report.letters[:5]] == [2, 50_022, 0, 2_000_000, 29]
     assert [one.reason for one in report.letters] == [
         *("?", "\ufffd", "malformed", "too_big", "unknown", "offline")
     ]

@@ -14,6 +14,7 @@ from wsgateway.inspect.facts import GatewaysReport, Report, State
 from wsgateway.inspect.look import NOTHING_KEPT, Look
 from wsgateway.inspect.show import lines
 
+PATIENCE_S = 30
 # What a user of Redis needs who may look and do nothing else; docs/inspect.md says the same.
 LOOKER = (
     "+@read",
@@ -116,19 +117,33 @@ async def test_gateways_are_found_by_lease_by_users_and_by_channel(
         assert again["g2"] == (False, 1, 1), "a paused gateway looks so: no lease, yet a subscriber"
 
 
-async def test_a_prefix_is_taken_literally(redis_server: RedisServer, redis: Redis) -> None:
-    for prefix in ("x*", "xy", "x"):
-        record = {
-            "gatewayId": f"g-{len(prefix)}{prefix[-1] == '*'}",
-            "connId": "c",
-            "timestamp": "1",
-        }
-        redis.hset(f"{prefix}:presence:u", mapping=record)
-    try:
-        report = await Look(Config(redis=redis_server.url, key_prefix="x*:")).gateways()
-        assert [one.id for one in report.gateways] == ["g-2True"]
-    finally:
-        redis.delete(*(f"{prefix}:presence:u" for prefix in ("x*", "xy", "x")))
+async def test_a_prefix_is_taken_literally(
+    redis_server: RedisServer, redis: Redis, key_prefix: str
+) -> None:
+    prefixes = {f"{key_prefix}x[y]*?\\": "g1", f"{key_prefix}xy": "g2", f"{key_prefix}xyz": "g3"}
+    with redis.pubsub() as listening:
+        for prefix, gateway_id in prefixes.items():
+            record = {"gatewayId": gateway_id, "connId": "c", "timestamp": "1"}
+            redis.hset(f"{prefix}:presence:u", mapping=record)
+            listening.subscribe(f"{prefix}:gateway:{gateway_id}")
+            assert listening.get_message(timeout=PATIENCE_S)
+        for prefix, gateway_id in prefixes.items():
+            looking = Look(Config(redis=redis_server.url, key_prefix=f"{prefix}:"))
+            assert by_id(await looking.gateways()) == {gateway_id: (False, 1, 1)}
+            channels = (await looking.topics()).channels
+            assert [(one.gateway, one.subscribers) for one in channels] == [
+                (gateway_id, 1),
+                (None, 0),
+            ]
+
+
+async def test_a_gateway_that_starts_has_not_adopted_itself(cluster: Cluster, redis: Redis) -> None:
+    redis.hset(f"{cluster.prefix}gateway-lease:g1", mapping={"token": "t", "holder": "here"})
+    for claimed_by, adopted_by in (("g1", None), ("g2", "g2")):
+        redis.hset(f"{cluster.prefix}gateway-claim:topic:g1", "holder", claimed_by)
+        (found,) = (await look(cluster).gateways()).gateways
+        assert found.lease.adopted_by == adopted_by
+        assert (found.lease.alive, found.lease.left_s) == (True, None)
 
 
 async def test_a_redis_full_of_keys_is_not_searched_to_the_end(

@@ -1,6 +1,7 @@
 """What gateways keep in Kafka: topics, commits and dead letters. Reads, and commits nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from wsgateway import envelope as wire
 from wsgateway.envelope import Carried
 from wsgateway.inspect.facts import LetterFact, PartitionFact, TopicFact
-from wsgateway.kafka.backlog import Backlog
+from wsgateway.kafka.backlog import PartitionLag
 from wsgateway.kafka.bounds import bounds
 from wsgateway.kafka.catalog import Catalog
 from wsgateway.kafka.link import KafkaLink, assigned
@@ -44,14 +45,7 @@ class KafkaView:
             wanted = sorted(name for name in there if self._topics.gateway_of(name) is not None)
             wanted += [name for name in shared if name in there]
             sizes = {name: await catalog.partitions(name) for name in wanted}
-        # Why: to ask for commits makes a broker that has none yet create the topic it keeps them
-        # in. Where there is a gateway's topic, that gateway has asked already.
-        # 原因：查询提交位点时，若代理上从未有过提交，它会创建保存位点的内部主题。
-        # 既然已有网关的主题，说明那个网关早就查询过了。
-        if not sizes:
-            return []
-        async with Backlog(self._link, self._topics.group) as backlog:
-            return [await self._topic(backlog, name, size) for name, size in sizes.items()]
+        return await self._described(sizes) if sizes else []
 
     async def letters(self, last: int, *, with_content: bool) -> tuple[int, list[LetterFact]]:
         """Return how many dead letters there are, and the newest, oldest first.
@@ -70,8 +64,7 @@ class KafkaView:
             partitions = assigned(name, await catalog.partitions(name))
         total = 0
         letters: list[LetterFact] = []
-        consumer = await self._link.started(self._link.consumer(None, fetch_wait_s=_FETCH_WAIT_S))
-        try:
+        async with self._consumer(None) as consumer:
             async with self._link.answered():
                 begins, ends = await bounds(consumer, partitions)
             for one in partitions:
@@ -79,8 +72,6 @@ class KafkaView:
                 start = max(begins[one], ends[one] - last)
                 async for record in self._read(consumer, one, start, ends[one]):
                     letters.append(_letter(record, with_content))
-        finally:
-            await self._link.close(consumer)
         if len(partitions) > 1:  # by hand: gateways make it with one, in order as it is
             letters.sort(key=lambda letter: letter.time_ms)
         return total, letters[-last:]
@@ -103,24 +94,42 @@ class KafkaView:
                 if record.offset < end:
                     yield record
 
-    async def _topic(self, backlog: Backlog, name: str, size: int) -> TopicFact:
-        gateway = self._topics.gateway_of(name)
-        lags = await backlog.of(name, size)
-        return TopicFact(
-            name=name,
-            gateway=gateway,
-            partitions=[
-                PartitionFact(
-                    partition=number,
-                    begin=one.begin,
-                    end=one.end,
-                    committed=one.committed,
-                    # nobody commits in the topics that all gateways share
-                    lag=None if gateway is None else one.lag,
-                )
-                for number, one in lags.items()
-            ],
-        )
+    async def _described(self, sizes: Mapping[str, int]) -> list[TopicFact]:
+        every = [one for name, size in sizes.items() for one in assigned(name, size)]
+        async with self._consumer(None) as consumer:
+            # Why assigned first: that asks for the whereabouts of all topics together. Otherwise
+            # the library finds out one by one, 100 ms each.
+            # 原因：先分配，库就会一次查清所有主题在哪台代理上；否则它逐个去查，每个要 100 ms。
+            consumer.assign(every)
+            consumer.pause(*every)
+            async with self._link.answered():
+                begins, ends = await bounds(consumer, every)
+        # Why another: one with a group that is assigned anew while it still looks for its
+        # coordinator dies of an assertion.
+        # 原因：另用一个。带组的消费者若还在查找协调者时就被重新分配，会因断言失败而退出。
+        async with self._consumer(self._topics.group) as consumer:
+            facts: dict[str, list[PartitionFact]] = {name: [] for name in sizes}
+            for one in every:
+                at: dict[str, Any] = {"begin": begins[one], "end": ends[one]}
+                if self._topics.gateway_of(one.topic) is not None:
+                    async with self._link.answered():
+                        committed = await consumer.committed(one)
+                    lag = PartitionLag(**at, committed=committed).lag
+                    at |= {"committed": committed, "lag": lag}
+                facts[one.topic].append(PartitionFact(partition=one.partition, **at))
+        return [
+            TopicFact(name=name, gateway=self._topics.gateway_of(name), partitions=partitions)
+            for name, partitions in facts.items()
+        ]
+
+    @asynccontextmanager
+    async def _consumer(self, group: str | None) -> AsyncIterator[Any]:
+        unstarted = self._link.consumer(group, fetch_wait_s=_FETCH_WAIT_S)
+        consumer = await self._link.started(unstarted)
+        try:
+            yield consumer
+        finally:
+            await self._link.close(consumer)
 
 
 def _letter(record: Any, with_content: bool) -> LetterFact:
