@@ -36,6 +36,7 @@ class Plan:
         down_s: how long it stays down each time, seconds.
         victim: "gateway" (the receiving one), "broker", or "forever": the gateway, once, and its
             users move to a third gateway.
+        hang: messages answered while the gateway stands still (SIGSTOP), before it is killed.
         seed: of the moments in between.
     """
 
@@ -47,6 +48,7 @@ class Plan:
     kills: int = 5
     down_s: float = 0.2
     victim: str = "gateway"
+    hang: int = 0
     seed: int = 1
 
 
@@ -151,8 +153,7 @@ class Stage:
         for turn in range(plan.kills):
             part = plan.messages / (plan.kills + 1)
             at = part * (turn + self._rng.uniform(0.5, 1.0))
-            while self._answered < at:  # noqa: ASYNC110 - counted by many workers
-                await asyncio.sleep(_POLL_S)
+            await self._answers(at)
             if plan.victim == "broker":
                 assert self._broker is not None
                 await asyncio.to_thread(self._broker.kill)
@@ -160,11 +161,19 @@ class Stage:
                 await asyncio.to_thread(self._broker.restart)
                 continue
             victim = self.gateways[_RECEIVING]
+            if plan.hang:
+                victim.pause()
+                await self._answers(self._answered + plan.hang)
             victim.kill()
             await victim.wait()
             if plan.victim == "gateway":
                 await asyncio.sleep(plan.down_s)
                 await victim.start()
+
+    async def _answers(self, count: float) -> None:
+        """Wait until that many messages in all were answered."""
+        while self._answered < min(count, self.plan.messages):  # noqa: ASYNC110 - by many workers
+            await asyncio.sleep(_POLL_S)
 
     async def _settle(self) -> None:
         """Wait while promised messages still arrive."""
