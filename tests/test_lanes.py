@@ -318,6 +318,25 @@ async def test_what_waits_for_a_fence_can_be_called_back() -> None:
     assert scene.fates["kept 0"] == ["unknown"]
 
 
+async def test_what_follows_a_message_that_went_back_goes_back_too() -> None:
+    scene = Scene()
+    late, wanted = scene.parcel("late"), scene.parcel("wanted")
+    late.kept, wanted.kept = Letter(), Letter()
+    scene.lanes.send(late)
+    scene.lanes.send(wanted)
+    late.kept.is_wanted = False
+    await scene.found("g2")
+    assert scene.went() == [("g2", "wanted")]
+    scene.lanes.moved("bob")
+    scene.send("opens a fence")
+    await scene.found("g3")
+    later = scene.parcel("later")
+    later.kept = Letter()
+    later.kept.is_wanted = False
+    scene.lanes.send(later)
+    assert scene.fates["late"] == scene.fates["later"] == ["unknown"]
+
+
 async def test_of_two_fences_that_cross_one_gives_way() -> None:
     scene = Scene()
     token = await fenced_off(scene)
