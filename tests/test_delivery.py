@@ -137,7 +137,7 @@ async def test_announcing_does_not_bring_back_a_user_who_left_meanwhile(
 async def test_redis_down_refuses_and_recovers(key_prefix: str) -> None:
     with RedisServer() as server:
         config = Config(
-            gateway_id="g1", port=0, redis=server.url, canary_s=0.1, lease_ttl_s=0.6, stall_s=5
+            gateway_id="g1", port=0, redis=server.url, canary_s=0.5, lease_ttl_s=0.6, stall_s=5
         )
         async with Gateway(config) as gateway, session(gateway, "alice") as alice:
             server.kill()
