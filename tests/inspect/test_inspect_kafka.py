@@ -180,7 +180,7 @@ async def test_anything_may_lie_among_the_dead_letters(cluster: Cluster) -> None
         (b"bob\x1b[2J", message("\x1b[31mred\nline", "m1"), {"reason": b"offline"}),
     )
     report = await look(cluster).dead_letters(20, with_content=True)
-    assert [one.bytes for one in report.letters[:5]] == [2, 50_022, 0, 2_000_000, 29]
+    assert [one.bytes for one in report.letters[:5]] == [2, 50_023, 3, 2_000_000, 32]
     assert [one.reason for one in report.letters] == [
         *("?", "\ufffd", "malformed", "too_big", "unknown", "offline")
     ]
@@ -211,6 +211,21 @@ async def test_a_broker_nobody_has_used_stays_so(
         await look(cluster).gateways()
         await look(cluster).dead_letters(5, with_content=False)
     assert await topics_and_groups(own_kafka.address) == (set(), set())
+
+
+async def test_many_topics_are_asked_about_together(
+    own_kafka: Kafka, redis_server: RedisServer, key_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one the library rests 100 ms before each: 60 of them would be out of time."""
+    link = KafkaLink({"bootstrap_servers": own_kafka.address}, 30)
+    names = Topics(key_prefix)
+    async with Catalog(link) as catalog:
+        for number in range(60):
+            await catalog.ensure(names.of(f"g{number:02}"), 3)
+    monkeypatch.setattr("wsgateway.inspect.look.KAFKA_TIMEOUT_S", 5.0)
+    async with Cluster(redis_server, key_prefix, own_kafka.address) as cluster:
+        report = await look(cluster).gateways()
+    assert [one.id for one in report.gateways] == [f"g{number:02}" for number in range(60)]
 
 
 async def test_looking_does_not_disturb_a_gateway_at_work(cluster: Cluster) -> None:

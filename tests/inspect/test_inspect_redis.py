@@ -1,6 +1,7 @@
 """A look into Redis, with real gateways, and with what people write there by hand."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -216,6 +217,11 @@ async def test_looking_needs_no_right_to_write_and_changes_nothing(
         assert g1.health()["status"] == "ok"
     finally:
         redis.acl_deluser(name)
+
+
+def test_the_page_names_the_rights_that_looking_needs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "inspect.md"
+    assert f"allchannels {' '.join(LOOKER)}\n" in page.read_text("utf-8")
 
 
 async def test_a_user_who_may_not_look_is_told_so(cluster: Cluster, redis: Redis) -> None:

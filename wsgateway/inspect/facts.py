@@ -142,7 +142,7 @@ class LetterFact(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         time_ms: when it was written there, ms since 1970.
         gateway, partition, offset: the topic it came from, and where it lay.
         sender, id: None when it cannot be read as a message, or has no id.
-        bytes: size of the envelope.
+        bytes: size of key and envelope.
         content: what it says; unset unless asked for.
     """
 

@@ -134,7 +134,7 @@ class KafkaView:
 
 def _letter(record: Any, with_content: bool) -> LetterFact:
     headers = {name: value.decode(errors="replace") for name, value in record.headers if value}
-    value = record.value or b""
+    key, value = record.key or b"", record.value or b""
     sender, message_id, content = _said(value)
     return LetterFact(
         time_ms=record.timestamp,
@@ -142,10 +142,10 @@ def _letter(record: Any, with_content: bool) -> LetterFact:
         gateway=headers.get("gateway", "?"),
         partition=_number(headers.get("partition")),
         offset=_number(headers.get("offset")),
-        user=(record.key or b"").decode(errors="replace"),
+        user=key.decode(errors="replace"),
         sender=sender,
         id=message_id,
-        bytes=_number(headers.get("bytes")) or len(value),
+        bytes=_number(headers.get("bytes")) or len(key) + len(value),
         content=content if with_content else msgspec.UNSET,
     )
 

@@ -35,7 +35,7 @@ NOTHING_KEPT = (
     f"{_PUB_SUB} keeps nothing: no topics, no lag, no dead letters "
     "(for a cluster on Kafka: --router kafka)"
 )
-_KAFKA_TIMEOUT_S = 10.0
+KAFKA_TIMEOUT_S = 10.0
 
 
 class Look:
@@ -196,7 +196,7 @@ class Look:
         from wsgateway.inspect.kafka_view import KafkaView
         from wsgateway.kafka.link import KafkaLink
 
-        view = KafkaView(KafkaLink(settings, _KAFKA_TIMEOUT_S), Topics(self._config.key_prefix))
+        view = KafkaView(KafkaLink(settings, KAFKA_TIMEOUT_S), Topics(self._config.key_prefix))
         yield view, f"{name} at {self._config.kafka}"
 
 
