@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
-from raw import PATIENCE_S
+from raw import PATIENCE_S, until
 
 from wsgateway.brokers import ApacheKafka, TansuServer
 from wsgateway.kafka.catalog import Catalog
@@ -20,6 +21,15 @@ from wsgateway.protocol import Status
 Kafka = TansuServer | ApacheKafka
 _MAX_REQUEST_BYTES = 8 << 20
 _QUIET_MS = 200
+
+
+async def silence(kafka: Kafka) -> None:
+    """Pause a broker; return when none of its threads runs any more, where that can be seen."""
+    kafka.pause()
+    threads = list(Path(f"/proc/{kafka.pid}/task").glob("*/stat"))
+    await until(
+        lambda: all(one.read_text().rpartition(")")[2].split()[0] == "T" for one in threads)
+    )
 
 
 class Stage:
@@ -67,12 +77,15 @@ class Stage:
         return publisher
 
     async def make(self, topic: str, partitions: int = 3, **configs: str) -> None:
-        """Make a topic."""
+        """Make a topic; return when the broker knows it too, not only its controller."""
         options = {name.replace("_", "."): value for name, value in configs.items()}
         answer = await self._admin.create_topics(
             [NewTopic(topic, partitions, 1, topic_configs=options)]
         )
         assert [code for _, code, *_ in answer.topic_errors] == [0]
+        async with asyncio.timeout(PATIENCE_S):
+            while topic not in await self._admin.list_topics():
+                pass
 
     async def widen(self, topic: str, partitions: int) -> None:
         """Give a topic more partitions."""

@@ -49,12 +49,12 @@ async def test_it_reads_many_topics_one_after_another(stage: Stage) -> None:
             assert (await backlog.of(topic, 3))[0].lag == n
 
 
-async def test_a_dead_broker_is_said_and_a_closed_backlog_too(own_stage: Stage) -> None:
-    topic = own_stage.topics.of("g1")
-    await own_stage.make(topic)
-    backlog = Backlog(own_stage.link, own_stage.topics.group)
+async def test_a_dead_broker_is_said_and_a_closed_backlog_too(own_tansu: Stage) -> None:
+    topic = own_tansu.topics.of("g1")
+    await own_tansu.make(topic)
+    backlog = Backlog(own_tansu.link, own_tansu.topics.group)
     await backlog.start()
-    own_stage.kafka.kill()
+    own_tansu.kafka.kill()
     with pytest.raises(KafkaUnavailable) as said:
         await backlog.of(topic, 3)
     assert "\n" not in str(said.value)
@@ -62,4 +62,4 @@ async def test_a_dead_broker_is_said_and_a_closed_backlog_too(own_stage: Stage) 
     await backlog.aclose()
     with pytest.raises(KafkaUnavailable, match="not connected"):
         await backlog.of(topic, 3)
-    own_stage.kafka.restart()
+    own_tansu.kafka.restart()

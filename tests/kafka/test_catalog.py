@@ -67,23 +67,23 @@ async def test_what_a_topic_is_made_with(apache_server: ApacheKafka, key_prefix:
     assert configs["compression.type"] == "producer"
 
 
-async def test_a_dead_broker_is_said_in_time(own_stage: Stage) -> None:
-    own_stage.kafka.kill()
+async def test_a_dead_broker_is_said_in_time(own_tansu: Stage) -> None:
+    own_tansu.kafka.kill()
     for asking in (
-        own_stage.catalog.names(),
-        own_stage.catalog.partitions("any"),
-        own_stage.catalog.ensure("any", 1),
-        Catalog(own_stage.link).start(),
+        own_tansu.catalog.names(),
+        own_tansu.catalog.partitions("any"),
+        own_tansu.catalog.ensure("any", 1),
+        Catalog(own_tansu.link).start(),
     ):
         with pytest.raises(KafkaUnavailable) as said:
             async with asyncio.timeout(10):
                 await asking
         assert "\n" not in str(said.value)
-    await own_stage.catalog.aclose()
-    await own_stage.catalog.aclose()
+    await own_tansu.catalog.aclose()
+    await own_tansu.catalog.aclose()
     with pytest.raises(KafkaUnavailable, match="not connected"):
-        await own_stage.catalog.names()
-    own_stage.kafka.restart()
+        await own_tansu.catalog.names()
+    own_tansu.kafka.restart()
 
 
 async def test_it_works_again_when_the_broker_is_back(own_stage: Stage) -> None:

@@ -276,7 +276,7 @@ async def test_a_dead_letter_that_waits_to_be_written_again_is_dropped_by_aclose
 ) -> None:
     scene = Scene()
     scene.fate = lambda data: Fate.MALFORMED
-    scene.answers = [Status.UNKNOWN] * 1_000
+    scene.answers = [Status.UNKNOWN] * 1_000_000
     scene.take(100)
     await until(lambda: scene.asked >= 2)
     scene.intake.aclose()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from raw import until
-from stage import Stage, accepted, by_key, numbered
+from stage import Stage, accepted, by_key, numbered, silence
 
 from wsgateway.brokers import ApacheKafka
 from wsgateway.errors import BrokerUnavailable, KafkaUnavailable, Overloaded
@@ -125,7 +125,7 @@ async def test_a_paused_broker_makes_unknown_and_later_writes_stay_in_order(
     publisher = await own_stage.publisher(timeout_s=0.5)
     records = numbered(3_000, users=7)
     own_statuses = [await publisher.publish(topic, one) for one in records[:7]]
-    own_stage.kafka.pause()
+    await silence(own_stage.kafka)
     while_paused = [publisher.publish(topic, one) for one in records[7:2_000]]
     began_s = time.monotonic()
     own_statuses += await asyncio.gather(*while_paused)
@@ -181,37 +181,37 @@ async def test_closing_while_the_broker_is_dead_is_bounded(own_stage: Stage) -> 
         await publisher.aclose()
         await publisher.aclose()
     for one in await asyncio.gather(*waiting, return_exceptions=True):
-        assert isinstance(one, BrokerUnavailable)
+        assert one is Status.UNKNOWN or isinstance(one, BrokerUnavailable)
     with pytest.raises(KafkaUnavailable):
         await publisher.publish(topic, Record(b"bob", b"late"))
     own_stage.kafka.restart()
 
 
 async def test_more_than_may_wait_is_refused(
-    own_stage: Stage, monkeypatch: pytest.MonkeyPatch
+    own_tansu: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MAX_WAITING", 10)
-    one, two = own_stage.topics.of("g1"), own_stage.topics.of("g2")
-    await own_stage.make(one)
-    await own_stage.make(two)
-    publisher = await own_stage.publisher(timeout_s=0.5)
-    own_stage.kafka.pause()
+    one, two = own_tansu.topics.of("g1"), own_tansu.topics.of("g2")
+    await own_tansu.make(one)
+    await own_tansu.make(two)
+    publisher = await own_tansu.publisher(timeout_s=0.5)
+    await silence(own_tansu.kafka)
     waiting = [publisher.publish((one, two)[n % 2], Record(b"bob", b"%d" % n)) for n in range(10)]
-    for topic in (one, two, own_stage.topics.of("g3")):
+    for topic in (one, two, own_tansu.topics.of("g3")):
         with pytest.raises(Overloaded):
             publisher.publish(topic, Record(b"bob", b"too much"))
-    own_stage.kafka.resume()
+    own_tansu.kafka.resume()
     await asyncio.gather(*waiting)
     assert await publisher.publish(one, Record(b"bob", b"11")) is Status.ACCEPTED
 
 
-async def test_before_start_and_with_a_dead_broker_it_says_so(own_stage: Stage) -> None:
-    publisher = Publisher(own_stage.link, own_stage.catalog, own_stage.counts, timeout_s=1)
+async def test_before_start_and_with_a_dead_broker_it_says_so(own_tansu: Stage) -> None:
+    publisher = Publisher(own_tansu.link, own_tansu.catalog, own_tansu.counts, timeout_s=1)
     with pytest.raises(KafkaUnavailable, match="not running"):
         await publisher.publish("any", Record(b"", b""))
-    own_stage.kafka.kill()
+    own_tansu.kafka.kill()
     with pytest.raises(KafkaUnavailable) as said:
         await publisher.start()
     assert "\n" not in str(said.value)
     await publisher.aclose()
-    own_stage.kafka.restart()
+    own_tansu.kafka.restart()

@@ -299,6 +299,7 @@ async def test_an_apache_that_dies_and_returns_costs_nothing(
                 assert reader.failed is None
                 assert reader.tail.failure is None
             assert await stage.committed(topic) == {0: 200, 1: 1, 2: None}
-            (dead,) = await stage.read(stage.topics.dead_letters, 1, 1)
-    assert dead.value == b"garbage"
+            dead = await stage.read(stage.topics.dead_letters, 1, 1)
+            assert stage.counts.dead_letters == 1
+    assert {one.value for one in dead} == {b"garbage"}, "perhaps twice: the first was unknown"
     assert gateway.arrived == [b"%d" % n for n in range(200)]

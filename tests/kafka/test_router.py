@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from raw import PATIENCE_S, until
 from redis.asyncio import Redis
-from stage import Kafka, Stage
+from stage import Kafka, Stage, silence
 
 from wsgateway import tasks
 from wsgateway.brokers import RedisServer, TansuServer
@@ -265,12 +265,12 @@ async def test_an_id_whose_topic_has_another_use_is_refused(
 
 
 async def test_a_start_that_fails_leaves_nothing_behind(
-    own_kafka: Kafka, redis_server: RedisServer, key_prefix: str
+    own_tansu: Stage, redis_server: RedisServer, key_prefix: str
 ) -> None:
     before = asyncio.all_tasks()
     async with Redis.from_url(redis_server.url) as redis:
-        fleet = Fleet(own_kafka, redis, redis_server.url, key_prefix)
-        own_kafka.kill()
+        fleet = Fleet(own_tansu.kafka, redis, redis_server.url, key_prefix)
+        own_tansu.kafka.kill()
         with pytest.raises(BrokerUnavailable) as said:
             await fleet.member("a")
         assert "\n" not in str(said.value)
@@ -278,7 +278,7 @@ async def test_a_start_that_fails_leaves_nothing_behind(
         assert not member.router.health().ok
         await member.claims.aclose()
         assert asyncio.all_tasks() == before
-        own_kafka.restart()
+        own_tansu.kafka.restart()
 
 
 async def test_stopping_on_a_silent_broker_is_bounded_and_leaves_nothing_behind(
@@ -290,7 +290,7 @@ async def test_stopping_on_a_silent_broker_is_bounded_and_leaves_nothing_behind(
         member = await fleet.member("a")
         await fill(member, "a", 70)
         await until(lambda: len(member.arrived) == 70)
-        own_kafka.pause()
+        await silence(own_kafka)
         writing = [member.router.route_to_gateway(to, b"70", "bob") for to in "abc"]
         async with asyncio.timeout(2.0):
             with pytest.raises(TimeoutError):

@@ -7,7 +7,7 @@ import time
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from raw import PATIENCE_S
-from stage import Kafka, Stage
+from stage import Kafka, Stage, silence
 
 from wsgateway.brokers import ApacheKafka, TansuServer
 from wsgateway.errors import KafkaUnavailable
@@ -245,7 +245,7 @@ async def test_a_paused_broker_costs_nothing_but_time(own_stage: Stage) -> None:
     tail = tail_of(own_stage, topic)
     await tail.start()
     seen = numbers(await read(tail, 30))
-    own_stage.kafka.pause()
+    await silence(own_stage.kafka)
     assert await tail.next() == []
     await tail.look(reading=True)
     assert tail.failure is not None
@@ -285,7 +285,7 @@ async def test_closing_and_committing_while_the_broker_is_silent_is_bounded(
     tail = tail_of(own_stage, topic)
     await tail.start()
     await read(tail, 30)
-    own_stage.kafka.pause()
+    await silence(own_stage.kafka)
     began_s = time.monotonic()
     with pytest.raises(KafkaUnavailable):
         await tail.commit({0: 10})
@@ -352,12 +352,12 @@ async def test_commits_while_its_consumer_is_replaced_end_in_one_way_or_the_othe
         await tail.aclose()
 
 
-async def test_a_dead_broker_is_said_when_it_starts(own_stage: Stage) -> None:
-    topic = await filled(own_stage, 3)
-    own_stage.kafka.kill()
-    tail = tail_of(own_stage, topic)
+async def test_a_dead_broker_is_said_when_it_starts(own_tansu: Stage) -> None:
+    topic = await filled(own_tansu, 3)
+    own_tansu.kafka.kill()
+    tail = tail_of(own_tansu, topic)
     with pytest.raises(KafkaUnavailable) as said:
         await tail.start()
     assert "\n" not in str(said.value)
     await tail.aclose()
-    own_stage.kafka.restart()
+    own_tansu.kafka.restart()

@@ -28,8 +28,8 @@ def test_lag_rises_while_a_gateway_is_paused_and_falls_again() -> None:
     with Cluster("g1", "g2", router="kafka", processes=True, name="lag") as cluster:
         alice, bob = cluster.user("alice", on="g1"), cluster.user("bob", on="g2")
         points = lag_while_paused(cluster, "g2", alice, "bob", messages=80, pause_s=0.5)
-        assert points[-1].lag == 0
-        assert max(one.lag for one in points) > max(one.lag for one in points if one.at_s < 0.1)
+        assert (points[0].at_s, points[0].lag, points[-1].lag) == (0.0, 0, 0)
+        assert max(one.lag for one in points) >= 10
         assert any(one.paused for one in points)
         assert [bob.receive().content for _ in range(80)] == [f"{n}" for n in range(80)]
 

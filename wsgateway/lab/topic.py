@@ -137,9 +137,7 @@ async def _lag_while_paused(
     topics = Topics(cluster.prefix)
     process = cluster.processes[gateway_id]
     loop = asyncio.get_running_loop()
-    points: list[LagPoint] = []
     paused = False
-    began_s = loop.time()
 
     async def send_all() -> None:
         for number in range(messages):
@@ -157,14 +155,18 @@ async def _lag_while_paused(
             process.resume()
             paused = False
 
-    async with Backlog(_link(cluster), topics.group) as backlog, asyncio.TaskGroup() as work:
-        working = [work.create_task(send_all()), work.create_task(pause())]
-        while not (all(task.done() for task in working) and _is_level(points)):
-            lags = await _lag_now(backlog, topics.of(gateway_id))
-            points.append(LagPoint(loop.time() - began_s, sum(lags.values()), paused))
-            await asyncio.sleep(_PERIOD_S)
+    async with Backlog(_link(cluster), topics.group) as backlog:
+        lags = await _lag_now(backlog, topics.of(gateway_id))
+        points = [LagPoint(0.0, sum(lags.values()), paused)]
+        began_s = loop.time()
+        async with asyncio.TaskGroup() as work:
+            working = [work.create_task(send_all()), work.create_task(pause())]
+            while not (all(task.done() for task in working) and _is_level(points)):
+                await asyncio.sleep(_PERIOD_S)
+                lags = await _lag_now(backlog, topics.of(gateway_id))
+                points.append(LagPoint(loop.time() - began_s, sum(lags.values()), paused))
     return points
 
 
 def _is_level(points: Sequence[LagPoint]) -> bool:
-    return bool(points) and points[-1].lag == 0 and not points[-1].paused
+    return points[-1].lag == 0 and not points[-1].paused
