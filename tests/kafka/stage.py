@@ -23,10 +23,14 @@ _MAX_REQUEST_BYTES = 8 << 20
 _QUIET_MS = 200
 
 
+def _threads(pid: int) -> list[Path]:
+    return list(Path(f"/proc/{pid}/task").glob("*/stat"))
+
+
 async def silence(kafka: Kafka) -> None:
     """Pause a broker; return when none of its threads runs any more, where that can be seen."""
     kafka.pause()
-    threads = list(Path(f"/proc/{kafka.pid}/task").glob("*/stat"))
+    threads = _threads(kafka.pid)
     await until(
         lambda: all(one.read_text().rpartition(")")[2].split()[0] == "T" for one in threads)
     )
