@@ -1,9 +1,11 @@
 """What the tests of Kafka brokers do with one: topics, records, offsets."""
 
+import asyncio
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import NodeNotReadyError
 
 LOG = TopicPartition("log", 0)
 GROUP = "readers"
@@ -21,13 +23,17 @@ async def create(address: str) -> None:
 
 
 async def topics(address: str) -> list[str]:
-    """Return the names of all topics, the broker's own left out."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
-    await admin.start()
-    try:
-        return [name for name in await admin.list_topics() if not name.startswith("__")]
-    finally:
-        await admin.close()
+    """Return the names of all topics, the broker's own left out; ask again while it starts."""
+    async with asyncio.timeout(30):
+        while True:
+            admin = AIOKafkaAdminClient(bootstrap_servers=address)
+            try:
+                await admin.start()
+                return [name for name in await admin.list_topics() if not name.startswith("__")]
+            except NodeNotReadyError:
+                continue
+            finally:
+                await admin.close()
 
 
 async def append(address: str, *values: bytes) -> None:
