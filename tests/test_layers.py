@@ -24,6 +24,7 @@ LAYERS = {
     "brokers": "brokers",
     "programs": "__main__ demo process",
     "inspect": "inspect",
+    "bench": "bench",
     "lab": "lab",
     "package": "__init__",
 }
@@ -41,8 +42,9 @@ ALLOWED = {
     "brokers": "pure command",
     "programs": "pure parts command gateway client brokers kafka",
     "inspect": "pure parts command contracts backends brokers kafka",
+    "bench": "pure parts command contracts kafka backends flow gateway client brokers programs",
     "lab": "pure parts command contracts kafka backends flow gateway client brokers programs "
-    "package",
+    "bench package",
     "package": "parts gateway client",
 }
 # Pure means: nothing here can wait, look at a clock, or reach outside the process.

@@ -1,0 +1,1 @@
+"""Benchmarks: real gateway processes, load from other processes, every message accounted for."""
