@@ -1,6 +1,5 @@
 """The little cluster of `sim`, on a log: topics outlive their gateways, and are read on."""
 
-import asyncio
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from wsgateway.kafka.mailbox import Letter, Reason
 from wsgateway.kafka.mailboxes import Mailboxes
 from wsgateway.kafka.offsets import Progress
 from wsgateway.protocol import Status
+from wsgateway.routers.base import Done
 
 
 class Handle:
@@ -84,16 +84,14 @@ class LogGateway(SimGateway):
         cluster.lives += 1
         self.readers = {gateway_id: LogReader(self, gateway_id)}
 
-    def route_to_gateway(
-        self, gateway_id: str, envelope: bytes, key: str
-    ) -> "asyncio.Future[Status]":
+    def route_to_gateway(self, gateway_id: str, envelope: bytes, key: str, done: Done) -> None:
         self.keys.append(key)
-        return super().route_to_gateway(gateway_id, envelope, key)
+        super().route_to_gateway(gateway_id, envelope, key, done)
 
     def publish(self) -> None:
-        to, envelope, future = self.publishing.popleft()
+        to, envelope, done = self.publishing.popleft()
         self.log.topics[to].append((self.keys.popleft(), envelope))
-        future.set_result(Status.ACCEPTED)
+        done(Status.ACCEPTED)
 
     def cut(self, user: str, *, was_written: bool) -> None:
         """The socket of `user` ends in the middle of a write; nobody knows how much got out."""

@@ -12,6 +12,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from wsgateway.gateway import Gateway
+from wsgateway.protocol import Status
+from wsgateway.routers.base import Router
 
 Frame = dict[str, Any]
 PATIENCE_S = 30
@@ -71,6 +73,13 @@ async def http_get(gateway: Gateway, path: str) -> tuple[int, str, str]:
                 return error.code, error.headers["Content-Type"], error.read().decode()
 
     return await asyncio.to_thread(get)
+
+
+def sending(router: Router, gateway_id: str, envelope: bytes, key: str) -> asyncio.Future[Status]:
+    """Route an envelope; return what its sender will hear."""
+    fate: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
+    router.route_to_gateway(gateway_id, envelope, key, fate.set_result)
+    return fate
 
 
 async def until(condition: Any) -> None:

@@ -11,6 +11,7 @@ from wsgateway.envelope import Replaced
 from wsgateway.hub import Hub
 from wsgateway.presence.base import Owner
 from wsgateway.protocol import Message, Status
+from wsgateway.routers.base import Done
 from wsgateway.stats import Stats
 
 Step = Callable[[], None]
@@ -55,7 +56,7 @@ class SimGateway:
         self.hub: Hub[SimSocket] = Hub()
         self.stats = Stats()
         self.arriving: deque[bytes] = deque()
-        self.publishing: deque[tuple[str, bytes, asyncio.Future[Status]]] = deque()
+        self.publishing: deque[tuple[str, bytes, Done]] = deque()
         self.asking: deque[tuple[Callable[[], object], asyncio.Future[object]]] = deque()
         config = Config(gateway_id=gateway_id)
         self.delivery = Delivery(config, self.hub, self, self, self.stats, self.replaced)
@@ -64,12 +65,8 @@ class SimGateway:
     def patience_s(self) -> float:
         return self.cluster.fence_s
 
-    def route_to_gateway(
-        self, gateway_id: str, envelope: bytes, key: str
-    ) -> "asyncio.Future[Status]":
-        future: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
-        self.publishing.append((gateway_id, envelope, future))
-        return future
+    def route_to_gateway(self, gateway_id: str, envelope: bytes, key: str, done: Done) -> None:
+        self.publishing.append((gateway_id, envelope, done))
 
     def lookup(self, user: str) -> "asyncio.Future[Owner | None]":
         return self.ask(lambda: self.cluster.records.get(user))
@@ -126,11 +123,11 @@ class SimGateway:
         self.ask(unregister)
 
     def publish(self) -> None:
-        to, envelope, future = self.publishing.popleft()
+        to, envelope, done = self.publishing.popleft()
         alive = to in self.cluster.subscribed
         if alive:
             self.cluster.gateways[to].arriving.append(envelope)
-        future.set_result(Status.ROUTED if alive else Status.OFFLINE)
+        done(Status.ROUTED if alive else Status.OFFLINE)
 
     def answer(self) -> None:
         operation, future = self.asking.popleft()

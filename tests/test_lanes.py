@@ -15,6 +15,7 @@ from wsgateway.lane import Parcel
 from wsgateway.lanes import Lanes
 from wsgateway.presence.base import Owner
 from wsgateway.protocol import Hop, Status
+from wsgateway.routers.base import Done
 
 FRAME = msgspec.Raw(b'{"type":"message"}')
 
@@ -24,7 +25,7 @@ class Scene:
 
     def __init__(self, *, cache_s: float = 3600, fence_s: float = 3600) -> None:
         self.asked: list[asyncio.Future[Owner | None]] = []
-        self.published: list[tuple[str, dict[str, object], asyncio.Future[Status]]] = []
+        self.published: list[tuple[str, dict[str, object], Done]] = []
         self.local: list[str | None] = []
         self.is_local = True
         self.full = False
@@ -43,15 +44,11 @@ class Scene:
         self.asked.append(asyncio.get_running_loop().create_future())
         return self.asked[-1]
 
-    def route_to_gateway(
-        self, gateway_id: str, envelope: bytes, key: str
-    ) -> "asyncio.Future[Status]":
+    def route_to_gateway(self, gateway_id: str, envelope: bytes, key: str, done: Done) -> None:
         assert key == "bob" or key in envelope.decode()
         if self.full:
             raise Overloaded("full")
-        future: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
-        self.published.append((gateway_id, json.loads(envelope), future))
-        return future
+        self.published.append((gateway_id, json.loads(envelope), done))
 
     def deliver_local(self, parcel: Parcel) -> bool:
         if self.is_local:
@@ -74,7 +71,7 @@ class Scene:
         await spin()
 
     async def answer(self, index: int, status: Status = Status.ROUTED) -> None:
-        self.published[index][2].set_result(status)
+        self.published[index][2](status)
         await spin()
 
     def went(self) -> list[tuple[str, object]]:
@@ -398,7 +395,7 @@ async def test_closing_settles_everything_as_unknown(caplog: pytest.LogCaptureFi
     assert scene.fates["returned"] == scene.fates["waits"] == scene.fates["asked"] == ["unknown"]
     scene.asked[-1].set_exception(RedisUnavailable("stopping"))
     await scene.answer(0, Status.ROUTED)
-    scene.published[2][2].set_exception(RedisUnavailable("stopping"))
+    scene.published[2][2](Status.UNKNOWN)
     await spin()
     assert scene.fates["in flight"] == ["routed"]
     assert scene.fates["in flight too"] == ["unknown"]

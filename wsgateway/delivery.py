@@ -1,6 +1,5 @@
 """The way of a message through one gateway: in from a client, in from a router, out to a client."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -136,14 +135,12 @@ class Delivery:
             kept: what it answers; that is settled once the answer is on its way.
         """
         try:
-            routing = self._router.route_to_gateway(
-                gateway_id, wire.encode(envelope), wire.concerns(envelope)
+            self._router.route_to_gateway(
+                gateway_id, wire.encode(envelope), wire.concerns(envelope), partial(_told, kept)
             )
         except Overloaded as error:
             log.warning("%s not sent: %s", type(envelope).__name__, error)
             _settle(kept, Fate.UNKNOWN)
-            return
-        routing.add_done_callback(partial(_told, kept))
 
     def refuse(self, connection: Connection, error: FrameError) -> None:
         """Send an error frame and count it."""
@@ -178,7 +175,7 @@ class Delivery:
 
     def _settled(self, connection: Connection, frame_id: str | None, status: Status) -> None:
         """The fate of a local client's message."""
-        connection.window.release()
+        connection.settle()
         self._stats.by_status[status] += 1
         if frame_id is not None:
             connection.send(protocol.encode(Ack(frame_id, status)))
@@ -234,9 +231,5 @@ def _settle(kept: Kept | None, fate: Fate) -> bool:
     return kept is not None and kept.settle(fate)
 
 
-def _told(kept: Kept | None, routing: "asyncio.Future[Status]") -> None:
-    error = None if routing.cancelled() else routing.exception()
-    if error is not None:
-        log.warning("control envelope not sent: %s", error)
-    sent = error is None and not routing.cancelled() and routing.result() is not Status.UNKNOWN
-    _settle(kept, Fate.DONE if sent else Fate.UNKNOWN)
+def _told(kept: Kept | None, status: Status) -> None:
+    _settle(kept, Fate.UNKNOWN if status is Status.UNKNOWN else Fate.DONE)

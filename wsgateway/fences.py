@@ -56,11 +56,11 @@ class Fences:
             self.hold(lane, parcel)
         fence = Fence(lane.user, self._gateway_id, lane.stream, token)
         try:
-            routing = self._router.route_to_gateway(gateway_id, encode(fence), lane.user)
+            self._router.route_to_gateway(
+                gateway_id, encode(fence), lane.user, partial(self._sent, token)
+            )
         except Overloaded:
             self.answer(token)
-            return
-        routing.add_done_callback(partial(self._sent, token))
 
     def hold(self, lane: Lane, parcel: Parcel) -> None:
         """Take note that `parcel` waits in `lane` for a fence."""
@@ -88,9 +88,8 @@ class Fences:
             timer.cancel()
         self._waiting.clear()
 
-    def _sent(self, token: int, result: "asyncio.Future[Status]") -> None:
-        sent = not result.cancelled() and not result.exception()
-        if not sent or result.result() not in (Status.ROUTED, Status.ACCEPTED):
+    def _sent(self, token: int, status: Status) -> None:
+        if status not in (Status.ROUTED, Status.ACCEPTED):
             self.answer(token)  # nobody there: nothing left to wait for
 
 

@@ -167,17 +167,16 @@ class Lanes:
             return
         if isinstance(carried, Carried) and carried.trace is not None:
             carried.trace.append(self._stamp("resolved"))
+        done = partial(self._routed, lane, parcel)
         try:
-            routing = self._router.route_to_gateway(route, encode(carried), lane.user)
+            self._router.route_to_gateway(route, encode(carried), lane.user, done)
         except Overloaded:
             parcel.done(Status.UNKNOWN)
             return
         lane.in_flight += 1
-        routing.add_done_callback(partial(self._routed, lane, parcel))
 
-    def _routed(self, lane: Lane, parcel: Parcel, result: "asyncio.Future[Status]") -> None:
+    def _routed(self, lane: Lane, parcel: Parcel, status: Status) -> None:
         lane.in_flight -= 1
-        status = Status.UNKNOWN if result.cancelled() or result.exception() else result.result()
         # Why: nobody listens on that channel any more, but the user may be back elsewhere. Ask
         # presence once more; and let everything else in flight settle first, or a message
         # behind this one would overtake it.

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from known_routers import redis_router
 from proxy import Proxy
-from raw import until
+from raw import sending, until
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
@@ -40,19 +40,19 @@ def count(router: RedisRouter, name: str) -> int:
 
 
 async def arrives(router: RedisRouter, inbox: list[bytes], data: bytes) -> None:
-    router.route_to_gateway("g1", data, "bob")
+    sending(router, "g1", data, "bob")
     await until(lambda: data in inbox)
 
 
 async def test_what_waits_together_goes_out_together(router: RedisRouter) -> None:
-    await asyncio.gather(*(router.route_to_gateway("g1", b"{}", "bob") for _ in range(1_000)))
+    await asyncio.gather(*(sending(router, "g1", b"{}", "bob") for _ in range(1_000)))
     assert count(router, "envelopes") == 1_000
     assert count(router, "publishes") <= 10
 
 
 async def test_an_idle_router_waits_for_nobody(router: RedisRouter) -> None:
     for _ in range(10):
-        assert await router.route_to_gateway("g1", b"{}", "bob") is Status.ROUTED
+        assert await sending(router, "g1", b"{}", "bob") is Status.ROUTED
     assert count(router, "publishes") == 10
 
 
@@ -65,7 +65,7 @@ async def test_a_broker_killed_and_restarted_is_one_gap(key_prefix: str) -> None
             server.kill()
             await until(lambda: not router.health().ok)
             assert "not subscribed" in str(router.health().why)
-            assert await router.route_to_gateway("g1", b"{}", "bob") is Status.UNKNOWN
+            assert await sending(router, "g1", b"{}", "bob") is Status.UNKNOWN
             await asyncio.to_thread(server.restart)
             await until(lambda: router.health().ok)
             assert router.health().why is None
@@ -116,11 +116,11 @@ async def test_a_paused_gateway_still_counts_as_a_subscriber(
     flags = ("--key-prefix", key_prefix)
     async with GatewayProcess("g2", redis=redis_server.url, flags=flags) as gateway:
         gateway.pause()
-        assert await router.route_to_gateway("g2", b"{}", "bob") is Status.ROUTED
+        assert await sending(router, "g2", b"{}", "bob") is Status.ROUTED
         gateway.resume()
         gateway.kill()
         await gateway.wait()
-        while await router.route_to_gateway("g2", b"{}", "bob") is not Status.OFFLINE:
+        while await sending(router, "g2", b"{}", "bob") is not Status.OFFLINE:
             pass  # Redis learns of the death when the kernel closes the socket
 
 

@@ -7,6 +7,7 @@ gateway, or for the one that adopts its topic.
 import asyncio
 import logging
 from dataclasses import asdict
+from functools import partial
 from statistics import quantiles
 
 from wsgateway import tasks
@@ -25,7 +26,7 @@ from wsgateway.kafka.tail import Tail
 from wsgateway.kafka.topics import PARTITIONS, RESERVED_IDS, Topics
 from wsgateway.presence.base import Claims
 from wsgateway.protocol import Status
-from wsgateway.routers.base import Deliver, RouterHealth
+from wsgateway.routers.base import Deliver, Done, RouterHealth
 
 log = logging.getLogger(__name__)
 
@@ -119,16 +120,16 @@ class KafkaRouter:
             await self.stop()
             raise
 
-    def route_to_gateway(
-        self, gateway_id: str, envelope: bytes, key: str
-    ) -> "asyncio.Future[Status]":
+    def route_to_gateway(self, gateway_id: str, envelope: bytes, key: str, done: Done) -> None:
         """See `Router.route_to_gateway`: `accepted`, `offline` (no such topic) or `unknown`."""
         record = Record(key.encode(), envelope)
-        return self._publisher.publish(self._topics.of(gateway_id), record)
+        writing = self._publisher.publish(self._topics.of(gateway_id), record)
+        writing.add_done_callback(partial(_written, done))
 
-    def broadcast_to_all_gateways(self, envelope: bytes) -> "asyncio.Future[Status]":
+    def broadcast_to_all_gateways(self, envelope: bytes, done: Done) -> None:
         """See `Router.broadcast_to_all_gateways`."""
-        return self._publisher.publish(self._topics.broadcast, Record(b"", envelope))
+        writing = self._publisher.publish(self._topics.broadcast, Record(b"", envelope))
+        writing.add_done_callback(partial(_written, done))
 
     async def stop(self) -> None:
         """See `Router.stop`; what is settled is committed."""
@@ -239,6 +240,11 @@ class KafkaRouter:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 return f"{task.get_name()} died: {task.exception()!r}"
         return reader.tail.failure
+
+
+def _written(done: Done, writing: "asyncio.Future[Status]") -> None:
+    failed = writing.cancelled() or writing.exception() is not None
+    done(Status.UNKNOWN if failed else writing.result())
 
 
 def _p50_p99(values: list[float]) -> tuple[float, float]:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -22,7 +23,7 @@ from wsgateway.heartbeat import sweep_is_late
 from wsgateway.presence.base import Claims
 from wsgateway.protocol import Status
 from wsgateway.redis_link import connect, execute
-from wsgateway.routers.base import Deliver, RouterHealth
+from wsgateway.routers.base import Deliver, Done, RouterHealth
 
 log = logging.getLogger(__name__)
 
@@ -104,15 +105,16 @@ class RedisRouter:
             await self.stop()
             raise RedisUnavailable(f"cannot subscribe: {self._failure or 'no answer in time'}")
 
-    def route_to_gateway(
-        self, gateway_id: str, envelope: bytes, key: str
-    ) -> "asyncio.Future[Status]":
+    def route_to_gateway(self, gateway_id: str, envelope: bytes, key: str, done: Done) -> None:
         """See `Router.route_to_gateway`: `routed`, `offline` (no subscriber) or `unknown`."""
-        return self._batcher.submit((channel_of(self._prefix, gateway_id), envelope))
+        self._put(channel_of(self._prefix, gateway_id), envelope, done)
 
-    def broadcast_to_all_gateways(self, envelope: bytes) -> "asyncio.Future[Status]":
+    def broadcast_to_all_gateways(self, envelope: bytes, done: Done) -> None:
         """See `Router.broadcast_to_all_gateways`."""
-        return self._batcher.submit((self._broadcast_channel, envelope))
+        self._put(self._broadcast_channel, envelope, done)
+
+    def _put(self, channel: str, envelope: bytes, done: Done) -> None:
+        self._batcher.submit((channel, envelope)).add_done_callback(partial(_answered, done))
 
     async def stop(self) -> None:
         """See `Router.stop`."""
@@ -242,6 +244,11 @@ class RedisRouter:
     def _is_silent(self) -> bool:
         silence_s = asyncio.get_running_loop().time() - self._heard_s
         return silence_s > _MISSED_CANARIES * self._canary_s
+
+
+def _answered(done: Done, result: "asyncio.Future[Status]") -> None:
+    failed = result.cancelled() or result.exception() is not None
+    done(Status.UNKNOWN if failed else result.result())
 
 
 def _status(count: Any) -> Status:
