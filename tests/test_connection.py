@@ -138,7 +138,7 @@ async def flood_until_refused(alice: Any, content: str) -> None:
 
 
 async def test_control_frames_nobody_reads_are_bounded_too(start: Start) -> None:
-    """Every ping of the WebSocket protocol is answered by the library, past our outbox."""
+    """Every ping of the WebSocket protocol is answered by the library, past our box."""
     gateway = await start()
     async with session(gateway, "alice", close_timeout=0.1) as alice:
         alice.transport.pause_reading()
@@ -157,153 +157,153 @@ async def test_control_frames_nobody_reads_are_bounded_too(start: Start) -> None
 
 
 class Socket:
-    """Stands in for a WebSocket whose peer reads only when told to."""
+    """Stands in for a WebSocket whose kernel takes one write, then waits until told to."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.closed: list[tuple[int, str]] = []
-        self.may_write = asyncio.Semaphore(0)
-        self.entered = asyncio.Semaphore(0)
+        self.entered = asyncio.Event()
         self.over = asyncio.Event()
+        self.open = True
         self.close_code: int | None = None
 
-    async def send(self, frame: bytes, *, text: bool) -> None:
-        assert text
-        self.entered.release()
-        await self.may_write.acquire()
-        if self.over.is_set():
-            raise ConnectionClosed(None, None)
-        self.written.append(frame)
+    def write(self, frames: list[bytes]) -> bool:
+        self.written += frames
+        self.entered.set()
+        return False
 
-    async def close(self, code: int, reason: str) -> None:
+    def close(self, code: int, reason: str = "") -> None:
         self.closed.append((code, reason))
+        self.open = False
         self.over.set()
 
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
+    def abort(self) -> None:
+        pytest.fail("nobody aborts here")
 
-    async def __anext__(self) -> str:
-        await self.over.wait()
-        raise StopAsyncIteration
+    def pause(self) -> None:
+        pytest.fail("nothing is in flight")
+
+    def resume(self) -> None:
+        pytest.fail("nothing was in flight")
 
 
-class Outbox:
+class Box:
     """A connection over such a socket, and the fates it told."""
 
     def __init__(
         self, *, outbox_bytes: int = 100, close_timeout_s: float = 30, stall_s: float = 30
     ) -> None:
         self.socket = Socket()
-        self.connection = Connection(
-            self.socket,  # type: ignore[arg-type]  # all of a ServerConnection it touches
-            "c1",
+        config = Config(
+            gateway_id="g1",
             outbox_bytes=outbox_bytes,
             window=4,
             close_timeout_s=close_timeout_s,
             stall_s=stall_s,
         )
+        self.gone = asyncio.Event()
+        self.connection = Connection(
+            self.socket, "c1", config, self.receive, lambda _: self.gone.set()
+        )
         self.fates: list[tuple[bytes, Status]] = []
-        self.running: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Outbox":
-        async def receive(_: Connection, text: str) -> None:
-            pytest.fail(f"nobody said {text}")
-
-        self.running = asyncio.create_task(self.connection.run(receive))
+    async def __aenter__(self) -> "Box":
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self.ended()
+        self.connection.lost()
+        self.connection.ended()
+        await asyncio.wait_for(self.gone.wait(), 30)
 
-    async def ended(self) -> None:
-        assert self.running is not None
-        self.socket.over.set()
-        await asyncio.wait_for(self.running, 30)
+    def receive(self, _: Connection, text: str) -> None:
+        pytest.fail(f"nobody said {text}")
 
     def send(self, frame: bytes) -> bool:
         return self.connection.send(frame, lambda fate: self.fates.append((frame, fate)))
 
 
 async def test_frames_are_written_in_order_and_told_so() -> None:
-    async with Outbox() as outbox:
+    async with Box() as box:
         for frame in (b"a", b"b", b"c"):
-            assert outbox.send(frame)
-        assert outbox.connection.queued_bytes == 3
-        for _ in range(3):
-            outbox.socket.may_write.release()
-        await until(lambda: len(outbox.fates) == 3)
-        assert outbox.socket.written == [b"a", b"b", b"c"]
-        assert outbox.fates == [(frame, Status.DELIVERED) for frame in (b"a", b"b", b"c")]
-        assert outbox.connection.queued_bytes == 0
+            assert box.send(frame)
+        assert box.connection.queued_bytes == 3
+        await box.socket.entered.wait()
+        assert box.fates == []
+        box.connection.writable()
+        assert box.socket.written == [b"a", b"b", b"c"]
+        assert box.fates == [(frame, Status.DELIVERED) for frame in (b"a", b"b", b"c")]
+        assert box.connection.queued_bytes == 0
 
 
 async def test_one_byte_too_many_closes_and_hands_everything_back() -> None:
-    async with Outbox(outbox_bytes=100) as outbox:
-        outbox.send(b"a" * 40)
-        await outbox.socket.entered.acquire()  # in the middle of this one
-        outbox.send(b"b" * 60)
-        assert outbox.connection.open
-        outbox.send(b"c")
-        assert not outbox.connection.open
-        assert outbox.connection.queued_bytes == 0
-        assert dict(outbox.fates)[b"b" * 60] is Status.OFFLINE
-    assert outbox.socket.closed == [(CloseCode.SLOW_CONSUMER, "")]
-    assert dict(outbox.fates)[b"a" * 40] is Status.UNKNOWN
-    assert Counter(outbox.fates).most_common(1)[0][1] == 1, "each hears its fate once"
+    async with Box(outbox_bytes=100) as box:
+        box.send(b"a" * 40)
+        await box.socket.entered.wait()  # in the middle of this one
+        box.send(b"b" * 60)
+        assert box.connection.open
+        box.send(b"c")
+        assert not box.connection.open
+        assert box.connection.queued_bytes == 0
+        assert dict(box.fates)[b"b" * 60] is Status.OFFLINE
+    assert box.socket.closed == [(CloseCode.SLOW_CONSUMER, "")]
+    assert dict(box.fates)[b"a" * 40] is Status.UNKNOWN
+    assert Counter(box.fates).most_common(1)[0][1] == 1, "each hears its fate once"
 
 
 async def test_a_closed_connection_takes_nothing() -> None:
-    async with Outbox() as outbox:
-        outbox.connection.close(CloseCode.REPLACED, flush=False)
-        assert not outbox.send(b"late")
-    assert outbox.fates == []
+    async with Box() as box:
+        box.connection.close(CloseCode.REPLACED, flush=False)
+        assert not box.send(b"late")
+    assert box.fates == []
 
 
 async def test_a_close_that_flushes_writes_first() -> None:
-    async with Outbox() as outbox:
-        outbox.send(b"last words")
-        outbox.connection.close(CloseCode.RESTART, "reconnectMs=100")
-        await outbox.socket.entered.acquire()
-        assert outbox.socket.closed == []
-        outbox.socket.may_write.release()
-        await asyncio.wait_for(outbox.socket.over.wait(), 30)
-    assert outbox.socket.written == [b"last words"]
-    assert outbox.socket.closed == [(CloseCode.RESTART, "reconnectMs=100")]
-    assert outbox.fates == [(b"last words", Status.DELIVERED)]
+    async with Box() as box:
+        box.send(b"last words")
+        box.connection.close(CloseCode.RESTART, "reconnectMs=100")
+        await box.socket.entered.wait()
+        assert box.socket.closed == []
+        box.connection.writable()
+        await asyncio.wait_for(box.socket.over.wait(), 30)
+    assert box.socket.written == [b"last words"]
+    assert box.socket.closed == [(CloseCode.RESTART, "reconnectMs=100")]
+    assert box.fates == [(b"last words", Status.DELIVERED)]
 
 
 async def test_a_flush_nobody_reads_ends_by_itself_and_the_rest_is_handed_back() -> None:
-    async with Outbox(close_timeout_s=0.05) as outbox:
-        outbox.send(b"a")
-        outbox.send(b"b")
-        outbox.connection.close(CloseCode.RESTART)
-        await asyncio.wait_for(outbox.socket.over.wait(), 30)
-    assert dict(outbox.fates) == {b"a": Status.UNKNOWN, b"b": Status.OFFLINE}
+    async with Box(close_timeout_s=0.05) as box:
+        box.send(b"a")
+        await box.socket.entered.wait()
+        box.send(b"b")
+        box.connection.close(CloseCode.RESTART)
+        await asyncio.wait_for(box.socket.over.wait(), 30)
+    assert dict(box.fates) == {b"a": Status.UNKNOWN, b"b": Status.OFFLINE}
 
 
 async def test_a_write_that_stalls_closes() -> None:
-    async with Outbox(stall_s=0.05) as outbox:
-        outbox.send(b"a")
-        outbox.send(b"b")
-        await asyncio.wait_for(outbox.socket.over.wait(), 30)
-    assert outbox.socket.closed == [(CloseCode.SLOW_CONSUMER, "")]
-    assert dict(outbox.fates) == {b"a": Status.UNKNOWN, b"b": Status.OFFLINE}
+    async with Box(stall_s=0.05) as box:
+        box.send(b"a")
+        await box.socket.entered.wait()
+        box.send(b"b")
+        await asyncio.wait_for(box.socket.over.wait(), 30)
+    assert box.socket.closed == [(CloseCode.SLOW_CONSUMER, "")]
+    assert dict(box.fates) == {b"a": Status.UNKNOWN, b"b": Status.OFFLINE}
 
 
 async def test_the_bound_holds_while_it_flushes() -> None:
-    async with Outbox(outbox_bytes=100) as outbox:
-        outbox.connection.close(CloseCode.RESTART)
+    async with Box(outbox_bytes=100) as box:
+        box.connection.close(CloseCode.RESTART)
         for _ in range(50):
-            outbox.send(b"x" * 10)
-            assert outbox.connection.queued_bytes <= 100
+            box.send(b"x" * 10)
+            assert box.connection.queued_bytes <= 100
 
 
 async def test_the_first_close_decides() -> None:
-    async with Outbox() as outbox:
-        outbox.connection.close(CloseCode.HEARTBEAT_TIMEOUT)
-        outbox.connection.close(CloseCode.RESTART)
-    assert outbox.socket.closed == [(CloseCode.HEARTBEAT_TIMEOUT, "")]
-    assert outbox.connection.close_code == CloseCode.HEARTBEAT_TIMEOUT
+    async with Box() as box:
+        box.connection.close(CloseCode.HEARTBEAT_TIMEOUT)
+        box.connection.close(CloseCode.RESTART)
+    assert box.socket.closed == [(CloseCode.HEARTBEAT_TIMEOUT, "")]
+    assert box.connection.close_code == CloseCode.HEARTBEAT_TIMEOUT
 
 
 async def test_json_is_what_the_client_gets_as_text(start: Start) -> None:

@@ -15,6 +15,7 @@ from wsgateway.config import Config
 from wsgateway.errors import CloseCode, RedisUnavailable
 from wsgateway.gateway import Gateway
 from wsgateway.presence.base import Refresh
+from wsgateway.websocket import WebSocket
 
 GOOD = (
     b'{"kind":"message","to":"alice","from":"bob","origin":"g2",'
@@ -180,20 +181,25 @@ async def test_a_repeat_is_answered_only_after_its_first_copy_was_written(
     async with session(gateway, "alice") as alice, session(gateway, "bob") as bob:
         connection = gateway.hub.connection_of("bob")
         assert connection is not None
-        may_write, write = asyncio.Event(), connection._ws.send
+        held: list[bytes] = []
+        write = WebSocket.write
 
-        async def hold(*frame: Any, **options: Any) -> None:
-            await may_write.wait()
-            await write(*frame, **options)
+        def hold(ws: WebSocket, frames: list[bytes]) -> bool:
+            if ws is not connection._ws:
+                return write(ws, frames)
+            held.extend(frames)
+            return False  # as if its kernel buffer were full
 
-        monkeypatch.setattr(connection._ws, "send", hold)
+        monkeypatch.setattr(WebSocket, "write", hold)
         for _ in range(2):
             await say(alice, type="message", to="bob", content="one", id="m1")
         await until(lambda: gateway.counts.duplicate == 1)
         await say(alice, type="ping")
         assert (await hear(alice))["type"] == "pong"  # no ack has come before it
 
-        may_write.set()
+        monkeypatch.setattr(WebSocket, "write", write)
+        assert connection._ws.write(held)
+        connection.writable()
         assert [(await hear(alice))["status"] for _ in range(2)] == ["delivered"] * 2
         assert (await hear(bob))["content"] == "one"
         assert gateway.stats()["messages"]["out"] == 1

@@ -13,12 +13,13 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 # Which layer a module belongs to: the longest prefix counts.
 LAYERS = {
     "pure": "protocol envelope errors heartbeat backoff dedup fate lane",
-    "parts": "config hub connection stats batch redis_link tasks logs",
+    "parts": "config hub connection incoming listener outbox websocket stats batch redis_link "
+    "tasks logs",
     "command": "command",
     "contracts": "presence.base routers.base",
     "kafka": "kafka",
     "backends": "presence routers",
-    "flow": "lanes fences local delivery sessions",
+    "flow": "lanes fences local delivery registrar sessions",
     "gateway": "gateway http report",
     "client": "client",
     "brokers": "brokers",

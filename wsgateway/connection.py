@@ -1,63 +1,76 @@
-"""One WebSocket: its reader, its bounded outbox and the task that empties it."""
+"""One client: its window, its outbox, and how it is closed."""
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
-from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
-
+from wsgateway.config import Config
 from wsgateway.errors import CloseCode
-from wsgateway.protocol import MAX_FRAME_BYTES, Status
+from wsgateway.outbox import OnWritten, Outbox, Writable
 
 log = logging.getLogger(__name__)
 
-OnWritten = Callable[[Status], None]
 
+class Socket(Writable, Protocol):
+    """What a connection needs of its WebSocket."""
 
-# Why: our own writer leaves two frames there at most, for it waits; four are never honest.
-# 原因：我们自己的写任务会等待，最多在那里留两帧；到四帧必有问题。
-_PENDING_BYTES = 4 * MAX_FRAME_BYTES
+    @property
+    def close_code(self) -> int | None:
+        """The code the client closed with; None while it has not."""
 
+    def close(self, code: int, reason: str = "") -> None:
+        """Begin the closing handshake."""
 
-class BoundedSocket(ServerConnection):
-    """A WebSocket that is dropped when what the library itself writes piles up."""
+    def abort(self) -> None:
+        """Drop the TCP connection."""
 
-    def data_received(self, data: bytes) -> None:
-        """Let the library answer; give up on a peer that does not read the answers."""
-        # Why: protocol pings are answered past our outbox and without waiting, so a client that
-        # pings and never reads could fill this gateway's memory.
-        # 原因：协议层的 ping 由库直接应答，绕过发件箱且不等待；
-        # 只发 ping 从不读的客户端会撑爆网关内存。
-        super().data_received(data)
-        if self.transport.get_write_buffer_size() > _PENDING_BYTES:
-            self.transport.abort()
+    def pause(self) -> None:
+        """Tell nothing until `resume`."""
+
+    def resume(self) -> None:
+        """Go on."""
 
 
 class Connection:
     """A client's socket, registered or not.
 
     Args:
-        ws: the accepted WebSocket.
+        ws: the WebSocket; it tells this connection what it hears, see `websocket.Peer`.
         conn_id: unique among all gateways, for all time.
-        outbox_bytes: bytes queued for a slow reader before it is closed with 4004.
-        window: messages in flight before the reader pauses.
-        close_timeout_s: bound on flushing the outbox before a close, seconds.
-        stall_s: a reader that blocks one write for this long is closed with 4004, seconds.
+        config: bounds: `outbox_bytes`, `window`, `close_timeout_s`, `stall_s`.
+        receive: takes each text message, unless the connection is closing.
+        ended: told last of all.
     """
+
+    __slots__ = (
+        "_answered",
+        "_close_code",
+        "_closing",
+        "_config",
+        "_ended",
+        "_in_flight",
+        "_loop",
+        "_outbox",
+        "_receive",
+        "_ws",
+        "conn_id",
+        "deadline",
+        "epoch",
+        "last_refresh_s",
+        "last_seen_s",
+        "refreshing",
+        "user",
+    )
 
     def __init__(
         self,
-        ws: ServerConnection,
+        ws: Socket,
         conn_id: str,
-        *,
-        outbox_bytes: int,
-        window: int,
-        close_timeout_s: float,
-        stall_s: float,
+        config: Config,
+        receive: "Callable[[Connection, str], None]",
+        ended: "Callable[[Connection], None]",
     ) -> None:
         self.conn_id = conn_id
         self.user: str | None = None
@@ -65,34 +78,32 @@ class Connection:
         self.deadline: asyncio.TimerHandle | None = None
         self.refreshing: asyncio.Future[Any] | None = None
         self.last_refresh_s = 0.0
-        self._ws = ws
         self._loop = asyncio.get_running_loop()
         self.last_seen_s = self._loop.time()
-        self._outbox: deque[tuple[bytes, OnWritten | None]] = deque()
-        self._outbox_bytes = outbox_bytes
-        self._queued_bytes = 0
-        self._wake = asyncio.Event()
-        self._flushed = asyncio.Event()
-        self._flushed.set()
-        self._open = True
+        self._ws = ws
+        self._outbox = Outbox(ws, self, config)
+        self._config = config
+        self._receive = receive
+        self._ended = ended
+        self._in_flight = 0
+        self._answered: asyncio.Future[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._close_code: CloseCode | None = None
-        self._close_timeout_s = close_timeout_s
-        self._stall_s = stall_s
-        # Why: a client that never waits for its acks is paused here, by TCP, and nobody else.
-        # 原因：从不等确认的客户端会在这里被 TCP 反压住，别人不受影响。
-        self.window = asyncio.Semaphore(window)
-        self._window = window
 
     @property
     def open(self) -> bool:
         """Whether `send` still takes frames."""
-        return self._open
+        return self._outbox.open
 
     @property
     def queued_bytes(self) -> int:
         """Bytes in the outbox."""
-        return self._queued_bytes
+        return self._outbox.queued_bytes
+
+    @property
+    def close_code(self) -> int:
+        """The code it ended with: ours if we closed, even one nobody answered; 1006 for none."""
+        return self._close_code or self._ws.close_code or 1006
 
     def send(self, frame: bytes, on_written: OnWritten | None = None) -> bool:
         """Queue `frame`; never blocks.
@@ -105,16 +116,7 @@ class Connection:
         Returns:
             False when the connection is closing: `on_written` is not called then.
         """
-        if not self._open:
-            return False
-        self._outbox.append((frame, on_written))
-        self._queued_bytes += len(frame)
-        self._flushed.clear()
-        self._wake.set()
-        if self._queued_bytes > self._outbox_bytes:
-            log.info("connection %s reads too slowly", self.conn_id)
-            self.close(CloseCode.SLOW_CONSUMER, flush=False)
-        return True
+        return self._outbox.put(frame, on_written)
 
     def close(self, code: CloseCode, reason: str = "", *, flush: bool = True) -> None:
         """Begin to close; the first call decides the code, and any may give up on flushing.
@@ -125,107 +127,88 @@ class Connection:
             flush: write what is queued first (bounded); otherwise it is handed back at once.
         """
         if not flush:
-            self._abandon()
-        if self._closing is not None:
-            return
-        self._close_code = code
-        self._closing = asyncio.create_task(self._close(code, reason, flush))
-
-    async def run(self, receive: Callable[["Connection", str], Awaitable[None]]) -> None:
-        """Read until the socket closes, giving each text frame to `receive`."""
-        writing = asyncio.create_task(self._write(), name=f"write {self.conn_id}")
-        try:
-            async for data in self._ws:
-                if isinstance(data, bytes):
-                    self.close(CloseCode.BINARY, "text frames only")
-                    break
-                self.last_seen_s = self._loop.time()
-                if self._closing is None:  # else the client sends it again, elsewhere
-                    await receive(self, data)
-        except ConnectionClosed:
-            pass  # the normal end of a client that vanishes; the close code tells which
-        finally:
-            if self._closing is not None:
-                await asyncio.wait([self._closing])
-            writing.cancel()
-            await asyncio.wait([writing])
-            self._abandon()
+            self._outbox.abandon()
+        if self._closing is None:
+            self._close_code = code
+            self._closing = asyncio.create_task(self._close(code, reason, flush))
 
     def abort(self) -> None:
         """Drop the TCP connection now, without a closing handshake."""
-        self._ws.transport.abort()
+        self._ws.abort()
 
-    @property
-    def close_code(self) -> int:
-        """The code it ended with: ours if we closed, even one nobody answered; 1006 for none."""
-        return self._close_code or self._ws.close_code or 1006
+    def wait(self) -> None:
+        """Hear nothing more until `go_on`: what was heard is answered first."""
+        self._ws.pause()
 
-    def _abandon(self) -> None:
-        """Take nothing more, and hand back what was not written, the newest first."""
-        self._open = False
-        abandoned, self._outbox = self._outbox, deque()
-        self._queued_bytes = 0
-        self._flushed.set()
-        for _, on_written in reversed(abandoned):
-            if on_written is not None:
-                on_written(Status.OFFLINE)
+    def go_on(self) -> None:
+        """Hear what came meanwhile."""
+        self._ws.resume()
+
+    def take(self) -> None:
+        """Count a message of this client as in flight."""
+        # Why: a client that never waits for its acks is paused here, by TCP, and nobody else.
+        # 原因：从不等确认的客户端会在这里被 TCP 反压住，别人不受影响。
+        self._in_flight += 1
+        if self._in_flight >= self._config.window:
+            self._ws.pause()
+
+    def settle(self) -> None:
+        """Count one of them as answered."""
+        self._in_flight -= 1
+        if self._in_flight <= self._config.window // 2:
+            self._ws.resume()
+        self.flushed()
+
+    # What the WebSocket tells.
+
+    def text(self, text: str) -> None:
+        """See `websocket.Peer`."""
+        self.last_seen_s = self._loop.time()
+        if self._closing is None:  # else the client sends it again, elsewhere
+            self._receive(self, text)
+
+    def binary(self) -> None:
+        """See `websocket.Peer`."""
+        self.close(CloseCode.BINARY, "text frames only")
+
+    def writable(self) -> None:
+        """See `websocket.Peer`."""
+        self._outbox.writable()
+
+    def lost(self) -> None:
+        """See `websocket.Peer`."""
+        self._outbox.lost()
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(None)  # nobody is there to be answered
+
+    def ended(self) -> None:
+        """See `websocket.Peer`."""
+        if self._closing is None or self._closing.done():
+            self._ended(self)
+        else:
+            self._closing.add_done_callback(lambda _: self._ended(self))
+
+    # What the outbox tells.
+
+    def too_slow(self, why: str) -> None:
+        """See `outbox.Owner`."""
+        log.info("connection %s reads %s", self.conn_id, why)
+        self.close(CloseCode.SLOW_CONSUMER, flush=False)
+
+    def flushed(self) -> None:
+        """See `outbox.Owner`; while closing, what the client asked must be answered too."""
+        answered = self._answered
+        if answered is None or answered.done() or self._in_flight:
+            return
+        if self._outbox.empty:
+            answered.set_result(None)
 
     async def _close(self, code: CloseCode, reason: str, flush: bool) -> None:
         if flush:
+            self._answered = self._loop.create_future()
+            self.flushed()
             with suppress(TimeoutError):  # a reader that slow misses the rest
-                async with asyncio.timeout(self._close_timeout_s):
-                    await self._answered()
-                    await self._flushed.wait()
-        # Why: a close frame queues behind what a deaf client does not read, and `close` waits
-        # for that with no bound of its own.
-        # 原因：关闭帧排在对端不读的数据后面，而 close 对此的等待没有上限。
-        try:
-            async with asyncio.timeout(self._close_timeout_s):
-                await self._ws.close(code, reason)
-        except TimeoutError:
-            self.abort()
-
-    async def _answered(self) -> None:
-        """Wait until each message of this client has been settled; meanwhile take no more."""
-        taken = 0
-        try:
-            while taken < self._window:
-                await self.window.acquire()
-                taken += 1
-        finally:
-            for _ in range(taken):
-                self.window.release()
-
-    async def _write(self) -> None:
-        """Empty the outbox, one frame at a time, at the pace of the reader."""
-        while True:
-            await self._wake.wait()
-            while self._outbox:
-                frame, on_written = self._outbox.popleft()
-                fate = Status.UNKNOWN
-                try:
-                    if frame:
-                        async with asyncio.timeout(self._stall_s):
-                            await self._ws.send(frame, text=True)
-                    fate = Status.DELIVERED
-                except TimeoutError:
-                    # Why: senders on this gateway wait for this write; a reader that pings but
-                    # never reads would hold all of them for ever.
-                    # 原因：本网关上的发件人都在等这次写入；只发 ping 却从不读的客户端
-                    # 会把他们永远拖住。
-                    log.info("connection %s reads nothing", self.conn_id)
-                    self.close(CloseCode.SLOW_CONSUMER, flush=False)
-                except BaseException as error:
-                    # Why: what is behind this frame goes back first, then this frame: handed
-                    # back newest first, they are in order again.
-                    # 原因：先退回排在这一帧后面的，再退回这一帧：由新到旧退回，顺序才能复原。
-                    self._abandon()
-                    if not isinstance(error, ConnectionClosed):
-                        raise
-                    return
-                finally:
-                    self._queued_bytes = max(0, self._queued_bytes - len(frame))
-                    if on_written is not None:
-                        on_written(fate)
-            self._wake.clear()
-            self._flushed.set()
+                async with asyncio.timeout(self._config.close_timeout_s):
+                    await self._answered
+        self._outbox.abandon()
+        self._ws.close(code, reason)

@@ -8,15 +8,15 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
-from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from wsgateway import protocol, tasks
+from wsgateway import tasks
 from wsgateway.config import Config
-from wsgateway.connection import BoundedSocket, Connection
+from wsgateway.connection import Connection
 from wsgateway.errors import LeaseLost, WsGatewayError
 from wsgateway.http import WEBSOCKET_PATH, Pages
 from wsgateway.hub import Hub
+from wsgateway.listener import Listener
 from wsgateway.presence.claims import RedisClaims
 from wsgateway.presence.lease import Lease
 from wsgateway.presence.redis import RedisPresence
@@ -46,7 +46,6 @@ class Gateway:
         if config.redis is None:
             raise ValueError("config.redis must be a URL")
         self.config = config
-        self.port = config.port
         self.counts = Stats()
         self.hub: Hub[Connection] = Hub()
         self.started_s = asyncio.get_running_loop().time()
@@ -79,7 +78,8 @@ class Gateway:
         self._background: list[asyncio.Task[None]] = []
         self._serving = False
         self._backends = AsyncExitStack()
-        self._server: Server | None = None
+        self._pages = Pages(self)
+        self._listener = Listener(config, self._respond, self.sessions.opened)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -87,6 +87,11 @@ class Gateway:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._listener.port
 
     @property
     def url(self) -> str:
@@ -107,7 +112,7 @@ class Gateway:
             OSError: the port is taken.
         """
         try:
-            self._server = await self._bind()
+            await self._listener.bind()
             self._backends.push_async_callback(self.lease.aclose)
             holder = f"{socket.gethostname()}, pid {os.getpid()}, {self.url}"
             await self.lease.acquire(holder)
@@ -122,7 +127,7 @@ class Gateway:
             self._backends.push_async_callback(self.router.stop)
             self._backends.callback(self.sessions.delivery.lanes.aclose)
             await self.router.start(self.sessions.delivery.receive)
-            await self._server.start_serving()
+            await self._listener.start()
         except BaseException:
             await self.aclose()
             raise
@@ -166,8 +171,6 @@ class Gateway:
                 await self._backends.aclose()
         except TimeoutError:
             log.warning("a broker does not answer: what is left there lapses by itself")
-        if self._server is not None:
-            await self._server.wait_closed()
         if serving:
             log.info("gateway %s has left", self.config.gateway_id)
 
@@ -179,32 +182,10 @@ class Gateway:
         """Return what `/stats` shows; no user ids."""
         return stats_report(self)
 
-    async def _bind(self) -> Server:
-        pages = Pages(self)
-
-        def respond(_: ServerConnection, request: Request) -> Response | None:
-            return pages.respond(request)
-
-        server = await serve(
-            self.sessions.serve,
-            self.config.host,
-            self.config.port,
-            start_serving=False,
-            process_request=respond,
-            compression=None,
-            max_size=protocol.MAX_FRAME_BYTES,
-            # Why: "written" means in the kernel's hands, which outlive us. What a buffer of this
-            # process holds would be lost with it, after its message had been called delivered.
-            # 原因：“已写出”指交到了内核手里，进程死了也还在。若还留在本进程的缓冲里，
-            # 进程一死就丢了，而那条消息却已算作送达。
-            write_limit=0,
-            ping_interval=None,
-            close_timeout=self.config.close_timeout_s,
-            server_header=None,
-            create_connection=BoundedSocket,
-        )
-        self.port = next(iter(server.sockets)).getsockname()[1]
-        return server
+    def _respond(self, request: Request) -> Response | None:
+        """Return the page for `request`; None lets a WebSocket in."""
+        page = self._pages.respond(request)
+        return self._pages.leaving() if page is None and self.draining else page
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run `work` until we leave; its end is a failure."""
@@ -213,18 +194,16 @@ class Gateway:
         self._background.append(task)
 
     async def _drain(self, until_s: float) -> None:
-        if self._server is None:
-            return
-        self._server.close(close_connections=False)
+        self._listener.stop()
         try:
             async with asyncio.timeout_at(until_s):
                 await self.sessions.send_away()
-                await self._server.wait_closed()
+                await self.sessions.empty()
         except TimeoutError:
-            left = list(self.sessions.connections.values())
-            log.warning("%d connections did not close in time: dropped", len(left))
-            for connection in left:
-                connection.abort()
+            left = len(self.sessions.connections)
+            log.warning("%d connections did not close in time: dropped", left)
+        self._listener.abort()
+        await self._listener.empty()
 
     async def _keep_lease(self) -> None:
         try:

@@ -16,6 +16,8 @@ from wsgateway.routers.base import Router, RouterHealth
 
 WEBSOCKET_PATH = "/ws"
 
+_TEXT = "text/plain; charset=utf-8"
+
 
 class Observed(Protocol):
     """What can be shown: a gateway."""
@@ -48,7 +50,11 @@ class Pages:
             return _json(HTTPStatus.OK, self._observed.stats())
         if path == "/metrics":
             return _page(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self._registry))
-        return _page(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"not found\n")
+        return _page(HTTPStatus.NOT_FOUND, _TEXT, b"not found\n")
+
+    def leaving(self) -> Response:
+        """Return what a WebSocket client is told by a gateway that drains."""
+        return _page(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, b"this gateway is leaving\n")
 
 
 class _GatewayCollector(Collector):

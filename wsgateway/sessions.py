@@ -4,17 +4,15 @@ import asyncio
 import logging
 import secrets
 
-from websockets.asyncio.server import ServerConnection
-
 from wsgateway import heartbeat, protocol
 from wsgateway.config import Config
-from wsgateway.connection import Connection
+from wsgateway.connection import Connection, Socket
 from wsgateway.delivery import Delivery
-from wsgateway.envelope import Replaced
-from wsgateway.errors import CloseCode, ErrorCode, WsGatewayError
+from wsgateway.errors import CloseCode, ErrorCode
 from wsgateway.hub import Hub
-from wsgateway.presence.base import Presence, Refresh
+from wsgateway.presence.base import Presence
 from wsgateway.protocol import FrameError, Message, Ping, Register
+from wsgateway.registrar import Registrar
 from wsgateway.routers.base import Router
 from wsgateway.stats import Stats
 
@@ -45,10 +43,11 @@ class Sessions:
         counts: Stats,
     ) -> None:
         self.connections: dict[str, Connection] = {}
-        self.delivery = Delivery(config, hub, router, presence, counts, self.replaced)
+        self._left = asyncio.Event()
+        self.delivery = Delivery(config, hub, router, presence, counts, self._replaced)
+        self._registrar = Registrar(config, hub, presence, self.delivery, self._replaced)
         self._config = config
         self._hub = hub
-        self._presence = presence
         self._counts = counts
         # Why: connection ids are never used twice, not even by this gateway's next life, or a
         # late cleanup could match a record that is not its own.
@@ -56,35 +55,22 @@ class Sessions:
         self._incarnation = secrets.token_hex(4)
         self._conn_count = 0
 
-    async def serve(self, ws: ServerConnection) -> None:
-        """The life of one connection."""
-        config = self._config
+    def opened(self, ws: Socket) -> Connection:
+        """Begin the life of one connection."""
         self._conn_count += 1
-        connection = Connection(
-            ws,
-            f"{config.gateway_id}-{self._incarnation}-{self._conn_count}",
-            outbox_bytes=config.outbox_bytes,
-            window=config.window,
-            close_timeout_s=config.close_timeout_s,
-            stall_s=config.stall_s,
-        )
-        self.connections[connection.conn_id] = connection
+        conn_id = f"{self._config.gateway_id}-{self._incarnation}-{self._conn_count}"
+        connection = Connection(ws, conn_id, self._config, self._receive, self._ended)
+        self.connections[conn_id] = connection
         connection.deadline = asyncio.get_running_loop().call_later(
-            config.register_timeout_s, connection.close, CloseCode.REGISTER_TIMEOUT
+            self._config.register_timeout_s, connection.close, CloseCode.REGISTER_TIMEOUT
         )
-        try:
-            await connection.run(self._receive)
-        except Exception:  # a bug: the client sees 1011, and our log (not websockets') tells
-            log.exception("connection %s failed", connection.conn_id)
-            raise
-        finally:
-            # No await between the end of `run` and here: a message that arrives next must miss.
-            self._hub.unbind(connection)
-            connection.deadline.cancel()
-            self._counts.closed[connection.close_code] += 1
-            if connection.user is not None:
-                await self._unregister(connection.user, connection.conn_id)
-            del self.connections[connection.conn_id]
+        return connection
+
+    async def empty(self) -> None:
+        """Wait until all connections have ended and their users left presence."""
+        while self.connections:
+            self._left.clear()
+            await self._left.wait()
 
     async def send_away(self) -> None:
         """Begin to close all connections, with 1012 and a hint when to come back."""
@@ -109,7 +95,7 @@ class Sessions:
         users = list(self._hub)
         for start in range(0, len(users), _ANNOUNCE_AT_ONCE):
             refreshing = [
-                self._refresh(connection, user)
+                self._registrar.refresh(connection, user)
                 for user, connection in users[start : start + _ANNOUNCE_AT_ONCE]
                 if self._hub.user_of(connection) == user  # or it would outlive its cleanup
             ]
@@ -131,116 +117,51 @@ class Sessions:
                 if heartbeat.is_silent(connection.last_seen_s, now_s, config.heartbeat_timeout_s):
                     connection.close(CloseCode.HEARTBEAT_TIMEOUT, flush=False)
 
-    def replaced(self, user: str, conn_id: str) -> None:
+    def _receive(self, connection: Connection, text: str) -> None:
+        """Answer one frame."""
+        try:
+            frame = protocol.parse_frame(text)
+            user = self._hub.user_of(connection)
+            if isinstance(frame, Register):
+                self._registrar.register(connection, frame)
+            elif user is None:
+                raise FrameError(ErrorCode.NOT_REGISTERED, "register first", frame.id)
+            elif isinstance(frame, Ping):
+                connection.send(protocol.PONG)
+                self._registrar.keep_alive(connection, user)
+            else:
+                self._message(connection, user, frame)
+        except FrameError as error:
+            self.delivery.refuse(connection, error)
+
+    def _message(self, connection: Connection, user: str, frame: Message) -> None:
+        connection.take()
+        try:
+            self.delivery.send(connection, user, frame)
+        except FrameError:
+            connection.settle()
+            raise
+        if heartbeat.refresh_due(
+            connection.last_refresh_s, connection.last_seen_s, self._config.ping_s
+        ):
+            self._registrar.keep_alive(connection, user)
+
+    def _replaced(self, user: str, conn_id: str) -> None:
         """Another session owns `user`: end ours, if it is still here."""
         connection = self.connections.get(conn_id)
         if connection is not None and connection.user == user:
             self._hub.unbind(connection)
             connection.close(CloseCode.REPLACED, flush=False)
 
-    async def _receive(self, connection: Connection, text: str) -> None:
-        """Answer one frame."""
-        try:
-            frame = protocol.parse_frame(text)
-            user = self._hub.user_of(connection)
-            if isinstance(frame, Register):
-                await self._register(connection, frame)
-            elif user is None:
-                raise FrameError(ErrorCode.NOT_REGISTERED, "register first", frame.id)
-            elif isinstance(frame, Ping):
-                connection.send(protocol.PONG)
-                self._keep_alive(connection, user)
-            else:
-                await self._message(connection, user, frame)
-        except FrameError as error:
-            self.delivery.refuse(connection, error)
-
-    async def _register(self, connection: Connection, frame: Register) -> None:
-        if self._hub.user_of(connection) is not None:
-            raise FrameError(ErrorCode.ALREADY_REGISTERED, "one user per connection", frame.id)
-        user, connection.user = frame.user_id, frame.user_id
-        try:
-            registration = await self._presence.register(
-                user, self._config.gateway_id, connection.conn_id
-            )
-        except WsGatewayError as error:
-            log.warning("a user could not be registered: %s", error)
-            raise FrameError(ErrorCode.UNAVAILABLE, "try again in a moment", frame.id) from None
-        # Why: no await from here to `bind`. A lookup queued behind this register resolves after
-        # it, so whoever was told "bob is on this gateway" finds him in the hub.
-        # 原因：从这里到 bind 之间没有 await。排在本次注册之后的查询也在它之后返回，
-        # 所以凡是被告知“bob 在本网关”的，都能在连接表里找到他。
-        connection.epoch = registration.epoch
-        connection.last_refresh_s = connection.last_seen_s
-        current = self._hub.connection_of(user)
-        if current is not None and current.epoch > connection.epoch:
-            connection.close(CloseCode.REPLACED)
-            return
+    def _ended(self, connection: Connection) -> None:
+        """Clean up. A message that arrives next must miss, so nothing waits before `unbind`."""
+        self._hub.unbind(connection)
         if connection.deadline is not None:
             connection.deadline.cancel()
-        displaced = self._hub.bind(user, connection)
-        self.delivery.lanes.moved(user)
-        connection.send(
-            protocol.encode(
-                protocol.Registered(
-                    user,
-                    connection.conn_id,
-                    self._config.gateway_id,
-                    round(self._config.ping_s * 1000),
-                )
-            )
-        )
-        old = registration.displaced
-        if displaced is not None:
-            displaced.close(CloseCode.REPLACED, flush=False)
-        if old is not None and old.gateway_id != self._config.gateway_id:
-            self.delivery.tell(old.gateway_id, Replaced(user, old.conn_id))
+        self._counts.closed[connection.close_code] += 1
+        self._registrar.leave(connection, self._forget)
 
-    async def _message(self, connection: Connection, user: str, frame: Message) -> None:
-        await connection.window.acquire()
-        try:
-            self.delivery.send(connection, user, frame)
-        except FrameError:
-            connection.window.release()
-            raise
-        if heartbeat.refresh_due(
-            connection.last_refresh_s, connection.last_seen_s, self._config.ping_s
-        ):
-            self._keep_alive(connection, user)
-
-    def _refresh(self, connection: Connection, user: str) -> "asyncio.Future[Refresh]":
-        """Extend presence; at most one refresh of a connection is in flight.
-
-        Raises:
-            Overloaded: too many operations wait for Redis.
-        """
-        if connection.refreshing is not None:
-            return connection.refreshing
-        refreshing = self._presence.refresh(
-            user, self._config.gateway_id, connection.conn_id, connection.epoch
-        )
-        connection.refreshing = refreshing
-        connection.last_refresh_s = connection.last_seen_s
-
-        def refreshed(result: "asyncio.Future[Refresh]") -> None:
-            connection.refreshing = None
-            if result.cancelled() or result.exception() is not None:
-                log.debug("presence not refreshed; the next ping tries again")
-            elif result.result() is Refresh.SUPERSEDED:
-                self.replaced(user, connection.conn_id)
-
-        refreshing.add_done_callback(refreshed)
-        return refreshing
-
-    def _keep_alive(self, connection: Connection, user: str) -> None:
-        """Refresh presence if Redis can keep up; the next ping tries again."""
-        try:
-            self._refresh(connection, user)
-        except WsGatewayError as error:
-            log.warning("presence not refreshed: %s", error)
-
-    async def _unregister(self, user: str, conn_id: str) -> None:
-        try:
-            await self._presence.unregister(user, conn_id)
-        except WsGatewayError as error:
-            log.warning("a user could not be unregistered, the record lapses: %s", error)
+    def _forget(self, connection: Connection) -> None:
+        del self.connections[connection.conn_id]
+        if not self.connections:
+            self._left.set()

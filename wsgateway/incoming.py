@@ -1,0 +1,93 @@
+"""From frames to whole messages, in order, at the pace of whoever hears them. Pure."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from websockets.frames import Frame, Opcode
+
+from wsgateway.errors import CloseCode
+
+
+class Hearer(Protocol):
+    """Who hears what a client says."""
+
+    def text(self, text: str) -> None:
+        """A whole text message came."""
+
+    def binary(self) -> None:
+        """A binary message came."""
+
+    def lost(self) -> None:
+        """Nothing can be written to the client any more; what it had said is still told."""
+
+
+class Incoming:
+    """Frames of one client on their way to `hearer`.
+
+    Args:
+        hearer: hears each message; may call `pause` while it does.
+        fail: ends the connection with a close code and a reason.
+    """
+
+    __slots__ = ("_deaf", "_fail", "_fragments", "_hearer", "_telling", "_waiting", "paused")
+
+    def __init__(self, hearer: Hearer, fail: Callable[[int, str], None]) -> None:
+        self.paused = False
+        self._hearer = hearer
+        self._fail = fail
+        self._waiting: deque[Frame] | None = None
+        self._fragments: bytearray | None = None
+        self._telling = False
+        self._deaf = False
+
+    def take(self, frames: Iterable[Frame]) -> None:
+        """Tell what `frames` say; behind a pause they wait."""
+        if self._waiting is None:
+            self._waiting = deque(frames)
+        else:
+            self._waiting.extend(frames)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Tell what waits, unless paused or at it already."""
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._waiting and not (self.paused or self._deaf):
+                self._tell(self._waiting.popleft())
+        finally:
+            self._telling = False
+        if not self._waiting or self._deaf:
+            self._waiting = None
+
+    def stop(self) -> None:
+        """Tell nothing more."""
+        self._deaf = True
+
+    def _tell(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        if opcode is Opcode.TEXT:
+            if frame.fin:
+                self._text(frame.data)
+            else:
+                self._fragments = bytearray(frame.data)
+        elif opcode is Opcode.CONT and self._fragments is not None:
+            self._fragments += frame.data
+            if frame.fin:
+                whole, self._fragments = self._fragments, None
+                self._text(whole)
+        elif opcode is Opcode.BINARY:
+            self._hearer.binary()
+        elif opcode is Opcode.CLOSE:
+            self._hearer.lost()
+
+    def _text(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            text = str(data, "utf-8")
+        except UnicodeDecodeError as error:
+            self.stop()
+            self._fail(CloseCode.BAD_UTF8, f"{error.reason} at position {error.start}")
+        else:
+            self._hearer.text(text)
