@@ -129,7 +129,7 @@ def test_only_the_lab_uses_what_only_the_lab_installs(path: Path) -> None:
     runtime = {"hiredis", "msgspec", "prometheus_client", "redis", "uvloop", "websockets"}
     if layer(dotted(path)) == "kafka" or dotted(path) in KNOWS_KAFKA:
         runtime.add("aiokafka")  # an extra: whoever runs on Redis does without
-    if layer(dotted(path)) != "lab":
+    if layer(dotted(path)) not in ("lab", "bench"):
         assert outside <= set(sys.stdlib_module_names) | runtime
 
 
