@@ -1,0 +1,120 @@
+"""One client of the load generator: a picows connection that speaks a dialect."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from wsgateway.bench.dialect import Dialect, Frame, Heard
+from wsgateway.bench.shape import BenchError
+
+_HANDSHAKE_S = 20.0
+_MOST_UNSENT_BYTES = 1 << 20
+_TEXT = 0x81
+_MASKED = 0x80
+# Why: a client must mask, and the key may be any; with zeros the payload stays as it is. Several
+# frames then go out in one write, which costs the load generator a third of one write each.
+# 原因：客户端必须掩码，但密钥可任选；全零时载荷不变。这样多帧可以合成一次写入，
+# 压测端的开销只有逐帧写入的三分之一。
+_MASK = bytes(4)
+
+
+class Link(WSListener):
+    """A connected, registered user.
+
+    Args:
+        user: id.
+        dialect: how to talk.
+        hear: called for each frame that is not noise, and whether more are at hand.
+    """
+
+    def __init__(
+        self, user: str, dialect: Dialect, hear: Callable[[Frame, bool], None] | None = None
+    ) -> None:
+        self.user = user
+        self.full = False
+        self.closed: str | None = None
+        self.hear = hear
+        self._dialect = dialect
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._transport: WSTransport
+
+    async def connect(self, url: str, local_address: str | None = None) -> None:
+        """Connect and register.
+
+        Raises:
+            BenchError: the server does not let us.
+        """
+        source = {} if local_address is None else {"local_addr": (local_address, 0)}
+        try:
+            async with asyncio.timeout(_HANDSHAKE_S):
+                await ws_connect(
+                    lambda: self, url, websocket_handshake_timeout=_HANDSHAKE_S, **source
+                )
+                await self._ready
+        except TimeoutError:
+            raise BenchError(
+                f"{url}: {self.user} is not registered in {_HANDSHAKE_S:g} s"
+            ) from None
+        except OSError as error:
+            raise BenchError(f"{url}: {error}") from None
+
+    def write(self, payloads: Sequence[bytes]) -> None:
+        """Send text frames; none go out once the connection has ended."""
+        if self.closed is None:
+            frames = b"".join([_head(len(payload)) + payload for payload in payloads])
+            self._transport.underlying_transport.write(frames)
+
+    def close(self) -> None:
+        """Leave at once."""
+        self._transport.disconnect(graceful=False)
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        transport.underlying_transport.set_write_buffer_limits(_MOST_UNSENT_BYTES)
+        self.write(self._dialect.hello(self.user))
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is not WSMsgType.TEXT:
+            if frame.msg_type is WSMsgType.CLOSE:
+                code = frame.get_close_code()
+                self.closed = str(getattr(code, "value", code))
+            return
+        heard = self._dialect.read(frame.get_payload_as_bytes())
+        if heard.reply is not None:
+            self.write([heard.reply])
+        if not self._ready.done():
+            self._registered(heard)
+        elif self.hear is not None:
+            self.hear(heard, not frame.last_in_buffer)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self.closed = self.closed or "1006"
+        if not self._ready.done():
+            self._ready.set_exception(BenchError(f"{self.user}: closed ({self.closed})"))
+
+    def pause_writing(self) -> None:
+        self.full = True
+
+    def resume_writing(self) -> None:
+        self.full = False
+
+    def _registered(self, heard: Frame) -> None:
+        if heard.kind is Heard.READY:
+            self._ready.set_result(None)
+        elif heard.kind is Heard.REFUSED:
+            self._ready.set_exception(BenchError(f"{self.user} is refused: {heard.text}"))
+
+
+def _head(size: int) -> bytes:
+    if size < 126:
+        return bytes((_TEXT, _MASKED | size)) + _MASK
+    if size < 1 << 16:
+        return bytes((_TEXT, _MASKED | 126)) + size.to_bytes(2) + _MASK
+    return bytes((_TEXT, _MASKED | 127)) + size.to_bytes(8) + _MASK
+
+
+def endings(links: Sequence[Link]) -> dict[str, int]:
+    """Return how often connections ended by themselves, by close code."""
+    return dict(Counter(link.closed for link in links if link.closed is not None))

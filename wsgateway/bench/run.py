@@ -1,0 +1,212 @@
+"""One run: start a cluster, load it, verify every message, stop everything."""
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from itertools import count
+
+from wsgateway.bench.cluster import Cluster, cpu_s, rss_kib
+from wsgateway.bench.crew import Crew
+from wsgateway.bench.dialect import JsonDialect
+from wsgateway.bench.plan import Report, idle_jobs, load_jobs
+from wsgateway.bench.shape import (
+    MOST_LATENCIES,
+    BenchError,
+    Moment,
+    Outcome,
+    Shape,
+    percentile,
+    thinned,
+)
+from wsgateway.bench.target import Node, Target
+
+__all__ = ["BenchError", "Moment", "Outcome", "Shape", "run", "wsgateway_target"]
+
+Progress = Callable[[float, str], None]
+"""Called with how much is done (0 to 1) and a word on how it goes."""
+
+_LEAD_S = 0.3
+_LOOK_S = 0.25
+_tags = count()
+
+
+def wsgateway_target(
+    *, router: str = "redis", flags: Sequence[str] = (), name: str = "wsgateway"
+) -> Target:
+    """Return our own gateway as a target.
+
+    Args:
+        router: "redis" or "kafka".
+        flags: more flags of `python -m wsgateway`.
+        name: how tables call it.
+    """
+
+    def command(node: Node) -> list[str]:
+        made = [sys.executable, "-m", "wsgateway", "--id", f"g{node.index + 1}"]
+        made += ["--port", str(node.port), "--redis", node.redis, "--router", router]
+        return [*made, *(["--kafka", node.kafka] if node.kafka else []), *flags]
+
+    return Target(name=name, command=command, dialect=JsonDialect())
+
+
+async def run(
+    target: Target,
+    shape: Shape,
+    *,
+    router: str = "redis",
+    kafka: str = "tansu",
+    progress: Progress | None = None,
+) -> Outcome:
+    """Start brokers and nodes, load them, verify, stop everything.
+
+    Args:
+        target: what to measure.
+        shape: what to offer.
+        router: "kafka" starts a Kafka besides Redis.
+        kafka: "tansu" or "apache".
+        progress: told how it goes.
+
+    Raises:
+        WsGatewayError: something did not start, or ended too early.
+    """
+    async with Cluster(target, nodes=shape.nodes, router=router, kafka=kafka) as cluster:
+        return await measure(cluster, shape, progress=progress)
+
+
+async def measure(cluster: Cluster, shape: Shape, *, progress: Progress | None = None) -> Outcome:
+    """Load a cluster that runs; see `run`. May be called again: users get new names."""
+    tag = f"t{next(_tags)}"
+    dialect = cluster.target.dialect
+    async with AsyncExitStack() as stack:
+        if shape.idle_users:
+            idle = Crew(idle_jobs(shape.idle_users, cluster.urls, dialect, tag=tag))
+            await stack.enter_async_context(idle)
+            await idle.ready()
+        crew = Crew(load_jobs(shape, cluster.urls, dialect, tag=tag))
+        await stack.enter_async_context(crew)
+        await crew.ready()
+        watch = Watch(cluster, crew, shape, progress)
+        reports = await watch.follow()
+        return watch.outcome(reports)
+
+
+class Watch:
+    """Looks at a run from outside: CPU time, memory, progress, and whether all still live.
+
+    Args:
+        cluster: the nodes.
+        crew: the load, connected.
+        shape: what it offers.
+        progress: told how it goes.
+    """
+
+    def __init__(
+        self, cluster: Cluster, crew: Crew, shape: Shape, progress: Progress | None = None
+    ) -> None:
+        self._cluster, self._crew, self._shape = cluster, crew, shape
+        self._progress = progress
+        self._moments: list[Moment] = []
+        self._counted = (0, 0, 0)
+        self._used: tuple[float, ...] = ()
+        self._rss_kib: list[int] = []
+        self._idle_rss_kib = rss_kib(cluster.node_pids)
+
+    async def follow(self) -> list[Report]:
+        """Let the load run to its end.
+
+        Raises:
+            BenchError: a process ended before.
+        """
+        start_ns = time.monotonic_ns() + int(_LEAD_S * 1e9)
+        looking = asyncio.create_task(self._look(start_ns / 1e9 + self._shape.warmup_s))
+        talking = asyncio.create_task(self._crew.talk(start_ns, self._note))
+        try:
+            await asyncio.wait([looking, talking], return_when=asyncio.FIRST_COMPLETED)
+            if looking.done():
+                looking.result()
+            return await talking
+        finally:
+            looking.cancel()
+            talking.cancel()
+            await asyncio.gather(looking, talking, return_exceptions=True)
+
+    def outcome(self, reports: Sequence[Report]) -> Outcome:
+        """Return what came of it."""
+        latencies = _merged([(one.latencies_ms, one.delivered) for one in reports])
+        lateness = sorted(ms for one in reports for ms in one.lateness_ms)
+        delivered = sum(one.delivered for one in reports)
+        nodes_s, brokers_s, load_s = self._used
+        return Outcome(
+            target=self._cluster.target.name,
+            shape=self._shape,
+            delivered=delivered,
+            per_s=delivered / self._shape.duration_s,
+            lost=sum(one.lost for one in reports),
+            doubled=sum(one.doubled for one in reports),
+            reordered=sum(one.reordered for one in reports),
+            unanswered=sum(one.unanswered for one in reports),
+            refused=dict(sum((Counter(one.refused) for one in reports), Counter())),
+            latencies_ms=latencies,
+            node_cpu_s=nodes_s,
+            broker_cpu_s=brokers_s,
+            load_cpu_s=load_s,
+            rss_kib=self._rss_kib,
+            idle_rss_kib=self._idle_rss_kib,
+            broker=self._cluster.broker,
+            sent=sum(one.sent for one in reports),
+            held=sum(one.held for one in reports),
+            late_ms=percentile(lateness, 99),
+            closed=dict(sum((Counter(one.closed) for one in reports), Counter())),
+            moments=self._moments,
+        )
+
+    def _note(self, sent: int, received: int, refused: int) -> None:
+        self._counted = (sent, received, refused)
+
+    async def _look(self, from_s: float) -> None:
+        """Measure between the start and the end of the measured part; then watch on."""
+        until_s = from_s + self._shape.duration_s
+        before: tuple[float, ...] = ()
+        while True:
+            now_s = time.monotonic()
+            for edge_s in (from_s, until_s):
+                if now_s < edge_s < now_s + _LOOK_S:
+                    await asyncio.sleep(edge_s - now_s)
+                    break
+            else:
+                await asyncio.sleep(_LOOK_S)
+            now_s = time.monotonic()
+            self._cluster.check()
+            rss = rss_kib(self._cluster.node_pids)
+            self._moments.append(Moment(now_s - from_s, *self._counted, tuple(rss)))
+            if not before and now_s >= from_s:
+                before = self._cpu()
+            if before and not self._used and now_s >= until_s:
+                self._rss_kib = rss
+                after = self._cpu()
+                self._used = tuple(b - a for a, b in zip(before, after, strict=True))
+            self._tell(now_s - from_s)
+
+    def _cpu(self) -> tuple[float, ...]:
+        pids = (self._cluster.node_pids, self._cluster.broker_pids, self._crew.pids)
+        return tuple(cpu_s(one) for one in pids)
+
+    def _tell(self, at_s: float) -> None:
+        if self._progress is None:
+            return
+        whole_s = self._shape.warmup_s + self._shape.duration_s
+        done = (at_s + self._shape.warmup_s) / whole_s
+        word = f"{self._counted[1]:,} messages arrived"
+        self._progress(min(max(done, 0.0), 1.0), word)
+
+
+def _merged(parts: Sequence[tuple[list[float], int]]) -> list[float]:
+    """Return one sorted sample; each part has as much weight as it counted messages."""
+    if sum(len(values) for values, _ in parts) <= MOST_LATENCIES:
+        return sorted(value for values, _ in parts for value in values)
+    whole = sum(counted for _, counted in parts)
+    shares = [(values, MOST_LATENCIES * counted // max(whole, 1)) for values, counted in parts]
+    return sorted(value for values, share in shares for value in thinned(values, share))
