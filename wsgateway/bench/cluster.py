@@ -105,7 +105,7 @@ class Cluster:
 
     async def _start(self, index: int) -> None:
         for _ in range(_ATTEMPTS):
-            kafka = self.kafka and self.kafka.address
+            kafka = None if self.kafka is None else self.kafka.address
             node = Node(index, free_port(), self.redis.url, kafka)
             child = await asyncio.to_thread(self._launch, node)
             if await self._accepts(node, child):

@@ -71,8 +71,7 @@ class Crew:
             member.say(start_ns)
             while not isinstance(told := await member.hear(), Report):
                 latest[number] = told
-                sent, received, refused = (sum(column) for column in zip(*latest.values()))
-                note(sent, received, refused)
+                note(*map(sum, zip(*latest.values(), strict=True)))
             return told
 
         return list(await asyncio.gather(*(follow(*one) for one in enumerate(self._members))))

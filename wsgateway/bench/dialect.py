@@ -1,6 +1,5 @@
 """What a client of some server says, and how it reads what it hears. Pure."""
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
@@ -17,8 +16,7 @@ class Heard(Enum):
     NOISE = auto()  # a greeting, a heartbeat: answered by `reply`, or ignored
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One decoded frame.
 
     Args:

@@ -46,11 +46,11 @@ class Link(WSListener):
         Raises:
             BenchError: the server does not let us.
         """
-        source = {} if local_address is None else {"local_addr": (local_address, 0)}
+        source = None if local_address is None else (local_address, 0)
         try:
             async with asyncio.timeout(_HANDSHAKE_S):
                 await ws_connect(
-                    lambda: self, url, websocket_handshake_timeout=_HANDSHAKE_S, **source
+                    lambda: self, url, websocket_handshake_timeout=_HANDSHAKE_S, local_addr=source
                 )
                 await self._ready
         except TimeoutError:

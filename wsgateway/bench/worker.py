@@ -120,9 +120,9 @@ class Worker:
                 if ticks % _TICKS_UNTIL_NUDGE == 0:
                     for talk in self._talks:
                         talk.nudge()
-            elif not any(talk.open(acks) for talk in self._talks):
-                return
-            elif now_s - max(quiet_since_s, ledger.until_ns / 1e9) > self._job.quiet_s:
+                continue
+            quiet_s = now_s - max(quiet_since_s, ledger.until_ns / 1e9)
+            if quiet_s > self._job.quiet_s or not any(talk.open(acks) for talk in self._talks):
                 return
 
 
