@@ -12,12 +12,12 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # Which layer a module belongs to: the longest prefix counts.
 LAYERS = {
-    "pure": "protocol envelope errors heartbeat backoff dedup fate lane",
-    "parts": "config hub connection incoming listener outbox websocket stats batch redis_link "
-    "tasks logs",
+    "pure": "protocol envelope errors heartbeat backoff dedup fate lane redis.url",
+    "parts": "config hub connection incoming listener outbox websocket stats batch tasks logs",
     "command": "command",
     "contracts": "presence.base routers.base",
     "kafka": "kafka",
+    "redis": "redis",
     "backends": "presence routers",
     "flow": "lanes fences local delivery registrar sessions",
     "gateway": "gateway http report",
@@ -36,7 +36,8 @@ ALLOWED = {
     "command": "",
     "contracts": "pure",
     "kafka": "pure parts contracts",
-    "backends": "pure parts contracts kafka",
+    "redis": "pure parts contracts",
+    "backends": "pure parts contracts kafka redis",
     "flow": "pure parts contracts",
     "gateway": "pure parts contracts backends flow",
     "client": "pure command",

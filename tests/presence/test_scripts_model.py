@@ -19,7 +19,7 @@ from redis import Redis
 
 from wsgateway.brokers import RedisServer
 from wsgateway.presence.redis import REFRESH, REGISTER, UNREGISTER
-from wsgateway.redis_link import Script
+from wsgateway.redis.calls import Script
 
 GATEWAYS = st.sampled_from(["g1", "g2", "g3"])
 TTL_MS = 60_000

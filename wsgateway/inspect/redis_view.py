@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from wsgateway.errors import RedisUnavailable
@@ -13,7 +16,6 @@ from wsgateway.inspect.facts import LeaseFact, State, UserFact
 from wsgateway.presence.base import claim_key, lease_key, presence_key
 from wsgateway.presence.redis import FIELDS, owner_of
 from wsgateway.protocol import is_id
-from wsgateway.redis_link import connect, execute
 from wsgateway.routers.redis import BROADCAST, channel_of
 
 _PER_SCAN = 1000
@@ -50,7 +52,12 @@ class RedisView:
 
     def __init__(self, url: str, *, key_prefix: str, timeout_s: float) -> None:
         self._prefix = key_prefix
-        self._redis = connect(url, timeout_s)
+        self._redis = Redis.from_url(
+            url,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -173,7 +180,10 @@ class RedisView:
         pipeline = self._redis.pipeline(transaction=at_once)
         for command in commands:
             pipeline.execute_command(*command)
-        return await execute(pipeline)
+        try:
+            return list(await pipeline.execute(raise_on_error=False))
+        except (RedisError, OSError) as error:
+            raise RedisUnavailable(f"Redis did not answer: {error}") from error
 
 
 def _glob(start: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from wsgateway.batch import Batcher
 from wsgateway.presence.base import claim_key, lease_key
-from wsgateway.redis_link import Call, Pipeline, Script, connect
+from wsgateway.redis.calls import Call, Pipeline, Script
+from wsgateway.redis.connect import connect
 
 # The same scripts as for a lease on a gateway id: both are exclusive, both lapse.
 HOLD = Script.load("hold_lease")
@@ -32,8 +33,8 @@ class RedisClaims:
         self._holder = holder
         self._key_prefix = key_prefix
         self._token = secrets.token_hex(8)
-        self._redis = connect(url, timeout_s)
-        self._batcher: Batcher[Call, Any] = Batcher(Pipeline(self._redis, HOLD, RELEASE).run)
+        self._nodes = connect(url, timeout_s)
+        self._batcher: Batcher[Call, Any] = Batcher(Pipeline(self._nodes, HOLD, RELEASE).run)
 
     def start(self) -> None:
         """Begin to take claims."""
@@ -42,7 +43,7 @@ class RedisClaims:
     async def aclose(self) -> None:
         """Stop; claims still held lapse. Safe to call twice."""
         await self._batcher.aclose()
-        await self._redis.aclose()
+        await self._nodes.aclose()
 
     async def hold(self, name: str) -> bool:
         """See `Claims.hold`."""

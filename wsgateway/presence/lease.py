@@ -13,7 +13,8 @@ from typing import Any
 from wsgateway.batch import Batcher
 from wsgateway.errors import BrokerUnavailable, GatewayIdTaken, LeaseLost, WsGatewayError
 from wsgateway.presence.base import lease_key
-from wsgateway.redis_link import Call, Pipeline, Script, connect
+from wsgateway.redis.calls import Call, Pipeline, Script
+from wsgateway.redis.connect import connect
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,8 @@ class Lease:
         self._token = secrets.token_hex(8)
         self._on_forgotten = on_forgotten
         self.failure: str | None = None
-        self._redis = connect(url, timeout_s)
-        self._batcher: Batcher[Call, Any] = Batcher(Pipeline(self._redis, HOLD, RELEASE).run)
+        self._nodes = connect(url, timeout_s)
+        self._batcher: Batcher[Call, Any] = Batcher(Pipeline(self._nodes, HOLD, RELEASE).run)
 
     async def acquire(self, holder: str) -> None:
         """Take the lease, waiting out a crashed predecessor for one ttl at most.
@@ -137,7 +138,7 @@ class Lease:
             log.warning("gateway id not released, it lapses by itself: %s", error)
         finally:
             await self._batcher.aclose()
-            await self._redis.aclose()
+            await self._nodes.aclose()
 
     async def _hold(self) -> list[Any]:
         args = (self._token, self._holder, round(self._ttl_s * 1000))

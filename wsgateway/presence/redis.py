@@ -7,7 +7,8 @@ from typing import Any, Self, TypeVar
 from wsgateway.batch import Batcher
 from wsgateway.presence.base import Owner, Refresh, Registration, presence_key
 from wsgateway.protocol import is_id
-from wsgateway.redis_link import Call, Pipeline, Script, connect
+from wsgateway.redis.calls import Call, Pipeline, Script
+from wsgateway.redis.connect import connect
 
 R = TypeVar("R")
 
@@ -31,9 +32,9 @@ class RedisPresence:
     def __init__(self, url: str, *, ttl_s: float, key_prefix: str, timeout_s: float) -> None:
         self._ttl_ms = round(ttl_s * 1000)
         self._key_prefix = key_prefix
-        self._redis = connect(url, timeout_s)
+        self._nodes = connect(url, timeout_s)
         self._batcher: Batcher[Call, Any] = Batcher(
-            Pipeline(self._redis, REGISTER, REFRESH, UNREGISTER).run
+            Pipeline(self._nodes, REGISTER, REFRESH, UNREGISTER).run
         )
         self.operations = dict.fromkeys(
             ("register", "refresh", "unregister", "lookup", "superseded", "restored"), 0
@@ -49,7 +50,7 @@ class RedisPresence:
     async def aclose(self) -> None:
         """Stop, and fail what still waits."""
         await self._batcher.aclose()
-        await self._redis.aclose()
+        await self._nodes.aclose()
 
     @property
     def waiting(self) -> int:

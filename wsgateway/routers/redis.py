@@ -1,28 +1,23 @@
 """Redis Pub/Sub as a router: fast, simple, at most once.
 
 PUBLISH answers with the number of subscribers at that moment. 0 means gone; 1 or more means
-`routed`, which is not a delivery.
+`routed`, which is not a delivery. On a cluster it is sharded Pub/Sub: each channel lives on the
+node that owns its slot.
 """
 
 import asyncio
 import logging
-import random
-from collections.abc import Sequence
 from functools import partial
-from typing import Any
-
-from redis.exceptions import RedisError
 
 from wsgateway import tasks
-from wsgateway.backoff import full_jitter
-from wsgateway.batch import Batcher
 from wsgateway.config import Config
-from wsgateway.envelope import join, split
-from wsgateway.errors import RedisUnavailable
+from wsgateway.envelope import split
 from wsgateway.heartbeat import sweep_is_late
 from wsgateway.presence.base import Claims
-from wsgateway.protocol import Status
-from wsgateway.redis_link import connect, execute
+from wsgateway.redis.connect import connect
+from wsgateway.redis.link import Answer
+from wsgateway.redis.publisher import Publisher
+from wsgateway.redis.subscriber import Subscriber
 from wsgateway.routers.base import Deliver, Done, RouterHealth
 
 log = logging.getLogger(__name__)
@@ -66,23 +61,26 @@ class RedisRouter:
     def __init__(
         self, url: str, gateway_id: str, *, canary_s: float, key_prefix: str, timeout_s: float
     ) -> None:
-        self._url = url
-        self._prefix = key_prefix
+        self._channel_start = channel_of(key_prefix, "")
         self._own_channel = channel_of(key_prefix, gateway_id)
         self._broadcast_channel = key_prefix + BROADCAST
         self._canary_s = canary_s
         self._timeout_s = timeout_s
-        self._publisher = connect(url, timeout_s)
-        self._batcher: Batcher[tuple[str, bytes], Status] = Batcher(self._publish)
-        self._subscribed = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._rng = random.Random()
-        self._failure: str | None = None
-        self._heard_s = 0.0
-        self._limit: asyncio.Timeout | None = None
-        self._gaps = 0
-        self._publishes = 0
-        self._publish_failing = False
+        self._nodes = connect(url, timeout_s)
+        self._publisher = Publisher(self._nodes)
+        self._deliver: Deliver | None = None
+        together = [[self._own_channel, self._broadcast_channel]]
+        # Why: on a cluster the two channels may live on two nodes. Broadcasts are sharded too:
+        # what PUBLISH counts there is only whoever listens at the node that was asked.
+        # 原因：在集群里两个频道可能在两个节点上。广播也用分片频道：
+        # 普通 PUBLISH 在集群里只数被询问的那个节点上的订阅者。
+        apart = [[self._own_channel], [self._broadcast_channel]]
+        self._subscribers = [
+            Subscriber(self._nodes, channels, self._receive, timeout_s=timeout_s)
+            for channels in (apart if self._nodes.sharded else together)
+        ]
+        self._own = self._subscribers[0]
+        self._singing: asyncio.Task[None] | None = None
 
     @property
     def patience_s(self) -> float:
@@ -91,134 +89,63 @@ class RedisRouter:
 
     async def start(self, deliver: Deliver) -> None:
         """See `Router.start`."""
-        self._batcher.start()
-        listening = asyncio.create_task(self._listen(deliver), name="redis router: listen")
-        self._tasks = [listening, asyncio.create_task(self._sing(), name="redis router: canary")]
-        ready = asyncio.create_task(self._subscribed.wait())
+        self._deliver = deliver
+        self._publisher.start()
         try:
-            await asyncio.wait(
-                [ready, listening], timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            ready.cancel()
-        if not self._subscribed.is_set():
+            await asyncio.gather(*(one.start() for one in self._subscribers))
+        except BaseException:
             await self.stop()
-            raise RedisUnavailable(f"cannot subscribe: {self._failure or 'no answer in time'}")
+            raise
+        self._singing = asyncio.create_task(self._sing(), name="redis router: canary")
 
     def route_to_gateway(self, gateway_id: str, envelope: bytes, key: str, done: Done) -> None:
         """See `Router.route_to_gateway`: `routed`, `offline` (no subscriber) or `unknown`."""
-        self._put(channel_of(self._prefix, gateway_id), envelope, done)
+        self._publisher.put(self._channel_start + gateway_id, envelope, done)
 
     def broadcast_to_all_gateways(self, envelope: bytes, done: Done) -> None:
         """See `Router.broadcast_to_all_gateways`."""
-        self._put(self._broadcast_channel, envelope, done)
-
-    def _put(self, channel: str, envelope: bytes, done: Done) -> None:
-        self._batcher.submit((channel, envelope)).add_done_callback(partial(_answered, done))
+        self._publisher.put(self._broadcast_channel, envelope, done)
 
     async def stop(self) -> None:
         """See `Router.stop`."""
-        await tasks.end(*self._tasks)
-        self._tasks = []
-        self._subscribed.clear()
-        self._failure = self._failure or "stopped"
-        await self._batcher.aclose()
-        await self._publisher.aclose()
+        self._publisher.stop()
+        if self._singing is not None:
+            await tasks.end(self._singing)
+        for subscriber in self._subscribers:
+            await subscriber.aclose()
+        await self._nodes.aclose()
 
     def health(self) -> RouterHealth:
         """See `Router.health`: the canary's age, gaps, and what batching saved."""
-        heard_s = self._heard_s or asyncio.get_running_loop().time()
+        now_s = asyncio.get_running_loop().time()
         why = None
-        if not self._subscribed.is_set():
-            why = f"not subscribed: {self._failure}"
-        elif self._is_silent():
-            why = "the canary does not come back"
+        for one in self._subscribers:
+            if not one.subscribed.is_set():
+                why = f"not subscribed: {one.failure}"
+            elif self._is_silent(one):
+                why = "the canary does not come back"
         return RouterHealth(
             ok=why is None,
             why=why,
             kind="redis",
             counters={
-                "gaps": self._gaps,
-                "publishes": self._publishes,
-                "envelopes": self._batcher.items,
+                "gaps": sum(one.gaps for one in self._subscribers),
+                "publishes": self._publisher.publishes,
+                "envelopes": self._publisher.envelopes,
             },
             gauges={
-                "canary_age_s": round(asyncio.get_running_loop().time() - heard_s, 3),
-                "subscribed": int(self._subscribed.is_set()),
+                "canary_age_s": round(now_s - (self._own.heard_s or now_s), 3),
+                "subscribed": int(all(one.subscribed.is_set() for one in self._subscribers)),
             },
-            waiting=len(self._batcher),
+            waiting=self._publisher.waiting,
         )
 
-    async def _publish(self, batch: Sequence[tuple[str, bytes]]) -> list[Status | Exception]:
-        """One round trip for the batch: one PUBLISH per channel, carrying all its envelopes."""
-        by_channel: dict[str, list[bytes]] = {}
-        for channel, envelope in batch:
-            by_channel.setdefault(channel, []).append(envelope)
-        pipeline = self._publisher.pipeline(transaction=False)
-        for channel, envelopes in by_channel.items():
-            pipeline.publish(channel, join(envelopes))
-        try:
-            counts = await execute(pipeline)
-        except RedisUnavailable as error:
-            log.log(
-                logging.DEBUG if self._publish_failing else logging.WARNING,
-                "publish failed, the envelopes' fate is unknown: %s",
-                error,
-            )
-            self._publish_failing = True
-            return [Status.UNKNOWN] * len(batch)
-        self._publish_failing = False
-        self._publishes += len(by_channel)
-        status = dict(zip(by_channel, map(_status, counts), strict=True))
-        return [status[channel] for channel, _ in batch]
-
-    async def _listen(self, deliver: Deliver) -> None:
-        """Stay subscribed. Every return of the link after a loss is one gap, counted."""
-        attempt = 0
-        while True:
-            try:
-                await self._listen_once(deliver)
-            except TimeoutError:
-                self._failure = "the link is silent, even our own canary"
-            except (RedisError, OSError) as error:
-                self._failure = str(error)
-            # Why: whatever was published meanwhile is lost, and Redis cannot say how much.
-            # redis-py would subscribe again without a word; a gap must be counted and shown.
-            # 原因：这段时间发布的消息都丢了，Redis 也说不出丢了多少。
-            # redis-py 会默默重新订阅；而空窗必须计数并展示出来。
-            if self._subscribed.is_set():
-                self._subscribed.clear()
-                self._gaps += 1
-                attempt = 0
-                log.warning("subscription lost (gap %d): %s", self._gaps, self._failure)
-            await asyncio.sleep(full_jitter(attempt, base_s=0.05, cap_s=1.0, rng=self._rng))
-            attempt += 1
-
-    async def _listen_once(self, deliver: Deliver) -> None:
-        loop = asyncio.get_running_loop()
-        redis = connect(self._url, None)
-        try:
-            async with asyncio.timeout(self._timeout_s) as limit, redis.pubsub() as pubsub:
-                self._limit = limit
-                await pubsub.subscribe(self._own_channel, self._broadcast_channel)
-                async for message in pubsub.listen():
-                    self._heard_s = loop.time()
-                    if message["type"] == "message":
-                        self._receive(message["data"], deliver)
-                    elif message["data"] == 2:  # the second of the two subscriptions
-                        limit.reschedule(None)  # from here on `_sing` watches the link
-                        self._failure = None
-                        self._subscribed.set()
-                        log.info("subscribed to %s", self._own_channel)
-        finally:
-            await redis.aclose()
-
-    def _receive(self, payload: Any, deliver: Deliver) -> None:
-        if payload == _CANARY:
+    def _receive(self, payload: bytes) -> None:
+        if payload == _CANARY or self._deliver is None:
             return
         for envelope in split(payload):
             try:
-                deliver(envelope)
+                self._deliver(envelope)
             except Exception:  # a bug; it must cost one envelope, not this gateway's hearing
                 log.exception("an envelope was not taken in")
 
@@ -233,25 +160,33 @@ class RedisRouter:
             # 原因：暂停过的网关醒来时，时钟已过期，套接字里却有积压。
             # 如果不先读就判断链路已断，积压的消息会全部丢掉。
             slept = sweep_is_late(due_s, loop.time(), self._canary_s)
-            if self._subscribed.is_set() and self._is_silent() and not slept:
-                assert self._limit is not None
-                self._limit.reschedule(loop.time())
-            try:
-                await self._publisher.publish(self._own_channel, _CANARY)
-            except (RedisError, OSError) as error:
-                log.debug("canary not sent: %s", error)
+            for one in self._subscribers:
+                if one.subscribed.is_set() and self._is_silent(one) and not slept:
+                    one.cut("the link is silent, even our own canary")
+                if one is not self._own:
+                    one.ping()  # a canary here would be heard by every gateway
+            gaps = self._own.gaps if self._own.subscribed.is_set() else -1
+            command = "SPUBLISH" if self._nodes.sharded else "PUBLISH"
+            self._nodes.link_of(self._own_channel).call(
+                [(command, self._own_channel, _CANARY)],
+                partial(self._sung, gaps),
+            )
 
-    def _is_silent(self) -> bool:
-        silence_s = asyncio.get_running_loop().time() - self._heard_s
+    def _sung(self, gaps: int, answer: Answer) -> None:
+        if not isinstance(answer, list):
+            log.debug("canary not sent: %s", answer)
+        elif isinstance(answer[0], int):
+            # Why: a cluster may make our node a replica. It still passes messages on to us, but
+            # who publishes is told that nobody listens: our users would be offline for others.
+            # 原因：集群可能把我们所在的节点降为副本。消息仍会转来，但发布者得到的计数是零人，
+            # 于是在别人看来我们的用户都不在线。
+            if answer[0] == 0 and gaps == self._own.gaps:
+                self._own.cut("nobody hears what is published to our channel")
+        else:
+            self._nodes.redirected(str(answer[0]))
+            if gaps == self._own.gaps:
+                self._own.cut(f"our channel is elsewhere: {answer[0]}")
+
+    def _is_silent(self, one: Subscriber) -> bool:
+        silence_s = asyncio.get_running_loop().time() - one.heard_s
         return silence_s > _MISSED_CANARIES * self._canary_s
-
-
-def _answered(done: Done, result: "asyncio.Future[Status]") -> None:
-    failed = result.cancelled() or result.exception() is not None
-    done(Status.UNKNOWN if failed else result.result())
-
-
-def _status(count: Any) -> Status:
-    if not isinstance(count, int):
-        return Status.UNKNOWN
-    return Status.ROUTED if count > 0 else Status.OFFLINE

@@ -1,0 +1,111 @@
+"""The bytes of one connection to Redis: commands out, replies in, and nothing in between."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Self, cast
+
+import hiredis
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
+
+from wsgateway.errors import RedisUnavailable
+
+Command = tuple[str | bytes | int, ...]
+_NOTHING = object()
+_pack: Callable[[Command], bytes] = cast(Any, hiredis.pack_command)  # its stub wants tuples of one
+
+
+class Wire(asyncio.Protocol):
+    """One open connection.
+
+    Args:
+        on_reply: told every reply and every published message, in the very turn of the event
+            loop that brought it. A refusal is a `hiredis.ReplyError`.
+        on_lost: told once why the connection ended, unless `close` ended it.
+    """
+
+    # Why: redis-py dials, for it knows TLS, logins, databases and Sentinels; then its transport
+    # becomes ours. Its streams wake a task for each reply and its parser waits in coroutines:
+    # 200 us of CPU per command, where packing, writing and reading one takes 12 us.
+    # 原因：拨号交给 redis-py，TLS、登录、选库、Sentinel 它都会；之后把它的 transport 接管过来。
+    # 它的流每来一个应答就唤醒一个任务，解析器又在协程里等：每条命令 200 微秒 CPU，
+    # 而打包、写出、读回本身只要 12 微秒。
+
+    def __init__(
+        self, on_reply: Callable[[Any], None], on_lost: Callable[[RedisUnavailable], None]
+    ) -> None:
+        self._on_reply = on_reply
+        self._on_lost = on_lost
+        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
+        self._transport: asyncio.Transport | None = None
+        self._dialled: Any = None
+
+    @classmethod
+    async def dial(
+        cls,
+        pool: ConnectionPool,
+        on_reply: Callable[[Any], None],
+        on_lost: Callable[[RedisUnavailable], None],
+        timeout_s: float,
+    ) -> Self:
+        """Return an open connection, logged in.
+
+        Args:
+            pool: knows where and how; none of its connections is used by anyone else.
+            on_reply: see the class.
+            on_lost: see the class.
+            timeout_s: bound on all of it, seconds.
+
+        Raises:
+            RedisUnavailable: nobody there, a refusal, or no answer in time.
+        """
+        untyped: Any = pool  # redis-py does not say what it returns
+        connection = untyped.make_connection()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await connection.connect()
+        except BaseException as error:
+            await connection.disconnect(nowait=True)
+            if isinstance(error, RedisError | OSError | TimeoutError):
+                why = str(error) or "no answer in time"
+                raise RedisUnavailable(f"Redis did not answer: {why}") from error
+            raise
+        wire = cls(on_reply, on_lost)
+        wire._take_over(connection)
+        return wire
+
+    def _take_over(self, connection: Any) -> None:
+        self._dialled = connection  # its writer would close the transport if it were collected
+        self._transport = cast(asyncio.Transport, connection._writer.transport)
+        self._transport.set_protocol(self)
+
+    def write(self, commands: Iterable[Command]) -> None:
+        """Send commands, all in one piece."""
+        if self._transport is not None:
+            self._transport.write(b"".join(map(_pack, commands)))
+
+    def close(self) -> None:
+        """End it; nothing is told any more. Safe to call twice."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+
+    def fail(self, why: str) -> None:
+        """End it and say so to `on_lost`, unless it has ended already."""
+        if self._transport is not None:
+            self.close()
+            self._on_lost(RedisUnavailable(f"Redis did not answer: {why}"))
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        reader = self._reader
+        reader.feed(data)
+        try:
+            while (reply := reader.gets()) is not _NOTHING and self._transport is not None:
+                self._on_reply(reply)
+        except hiredis.ProtocolError as error:
+            self.fail(f"what came is not RESP: {error}")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self.fail(str(error) if error else "it closed the connection")
