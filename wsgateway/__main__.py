@@ -1,6 +1,7 @@
 """`python -m wsgateway --id g1`: one gateway as a process, until SIGTERM or Ctrl-C."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -131,6 +132,18 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+def collect_garbage_less_often() -> None:
+    """Tell Python's cycle collector that this process makes many objects and few cycles."""
+    # Why: what a message leaves behind is freed by reference counts. The collector, which wakes
+    # every 700 new objects by default, finds nothing in what is under way and took 18 % of a
+    # busy gateway's time (perf, 37,000 messages/s). What start-up made stays out of its sight.
+    # 原因：消息用过的对象靠引用计数就能释放。回收器默认每新增 700 个对象就醒一次，
+    # 在途的对象里什么也找不到，却占去繁忙网关 18% 的时间（perf，每秒 3.7 万条）。
+    # 启动时创建的对象则不再让它看见。
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 def main() -> int:
     """Run the command; return its exit status: 0 drained, 1 failed, 2 wrong settings."""
     flags = vars(parser().parse_args())
@@ -140,6 +153,7 @@ def main() -> int:
         print(f"wsgateway: {error}", file=sys.stderr)
         return 2
     logs.configure(config.log_level, config.log_format)
+    collect_garbage_less_often()
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(run(config))

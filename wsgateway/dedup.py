@@ -28,10 +28,11 @@ class RecentIds:
     def add(self, key: MessageKey, now_s: float) -> bool:
         """Remember `key`; return whether it is new."""
         seen_s = self._seen_s.get(key)
-        if seen_s is not None and now_s - seen_s <= self._max_age_s:
-            return False
+        if seen_s is not None:
+            if now_s - seen_s <= self._max_age_s:
+                return False
+            self._seen_s.move_to_end(key)
         self._seen_s[key] = now_s
-        self._seen_s.move_to_end(key)
         if len(self._seen_s) > self._max_ids:
             self._seen_s.popitem(last=False)
         return True

@@ -103,9 +103,12 @@ class Delivery:
         """Take one envelope from the router, see `Deliver`; garbage is counted and dropped."""
         try:
             envelope = wire.decode(data)
-            if isinstance(envelope, Carried) and envelope.trace is not None:
-                protocol.with_trace(bytes(envelope.frame), [])  # or it fails when it is written
-            if isinstance(envelope, Carried | Fence):
+            if isinstance(envelope, Carried):
+                if envelope.trace is not None:
+                    protocol.with_trace(bytes(envelope.frame), [])  # or it fails when written
+                self._arrive(envelope, kept, addressee)
+                return
+            if isinstance(envelope, Fence):
                 self._arrive(envelope, kept, addressee)
                 return
             self._take(envelope)
@@ -164,7 +167,8 @@ class Delivery:
             if carried.trace is not None:
                 carried.trace.append(self.stamp("arrived"))
         parcel = Parcel(carried, done, arrived=True, kept=kept, addressee=addressee)
-        if self._gateway_id in (carried.stream, carried.origin, *carried.path):
+        here = self._gateway_id
+        if carried.origin == here or carried.stream == here or here in carried.path:
             if self.lanes.has_older(carried) or not self._local.deliver(parcel):
                 self.lanes.come_back(parcel)
             return
