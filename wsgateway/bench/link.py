@@ -63,7 +63,7 @@ class Link(WSListener):
     def write(self, payloads: Sequence[bytes]) -> None:
         """Send text frames; none go out once the connection has ended."""
         if self.closed is None:
-            frames = b"".join([_head(len(payload)) + payload for payload in payloads])
+            frames = b"".join([head(len(payload)) + _MASK + payload for payload in payloads])
             self._transport.underlying_transport.write(frames)
 
     def close(self) -> None:
@@ -107,12 +107,13 @@ class Link(WSListener):
             self._ready.set_exception(BenchError(f"{self.user} is refused: {heard.text}"))
 
 
-def _head(size: int) -> bytes:
+def head(size: int, masked: int = _MASKED) -> bytes:
+    """Return what goes before the payload of a text frame, the mask apart."""
     if size < 126:
-        return bytes((_TEXT, _MASKED | size)) + _MASK
+        return bytes((_TEXT, masked | size))
     if size < 1 << 16:
-        return bytes((_TEXT, _MASKED | 126)) + size.to_bytes(2) + _MASK
-    return bytes((_TEXT, _MASKED | 127)) + size.to_bytes(8) + _MASK
+        return bytes((_TEXT, masked | 126)) + size.to_bytes(2)
+    return bytes((_TEXT, masked | 127)) + size.to_bytes(8)
 
 
 def endings(links: Sequence[Link]) -> dict[str, int]:

@@ -113,8 +113,9 @@ class Worker:
             told = sum(ledger.refused.values())
             post.send(self._writer, (ledger.sent, ledger.received, told))
             now_s = time.monotonic()
-            if ledger.received + ledger.answered != before:
-                quiet_since_s, before = now_s, ledger.received + ledger.answered
+            heard = ledger.received + min(ledger.answered, ledger.sent)
+            if heard != before:
+                quiet_since_s, before = now_s, heard
             ticks += 1
             if now_s * 1e9 < ledger.until_ns:
                 if ticks % _TICKS_UNTIL_NUDGE == 0:
