@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
@@ -165,10 +165,10 @@ class Cluster:
         running = (self.processes if self._as_processes else self.gateways)[gateway_id]
         return running.url
 
-    async def broker_cpu_s(self) -> float:
-        """Return the CPU time the Redis has used so far, seconds; call it in the lab's loop."""
-        times: Any = await self._redis.info("cpu")
-        return float(times["used_cpu_user"]) + float(times["used_cpu_sys"])
+    async def broker_info(self) -> Mapping[str, Any]:
+        """Return what the Redis says about itself (INFO); call it in the lab's loop."""
+        told: Mapping[str, Any] = await self._redis.info("everything")
+        return told
 
     async def _start(self) -> None:
         redis = await servers.redis()

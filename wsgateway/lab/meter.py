@@ -2,88 +2,48 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from itertools import count
+from random import Random
 
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
+from wsgateway.lab.capacity import Crowd, Run, Spent
 from wsgateway.lab.cluster import Cluster
 from wsgateway.lab.loop import shared_loop
 
 _PATIENCE_S = 30.0
 _CONTENT = "x" * 100
+_EACH = 8  # recipients on each gateway
 _AT_ONCE = 16  # connections being opened
 
 _numbers = count(1)  # a gateway takes a message id only once
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """CPU time between two moments, microseconds.
-
-    Args:
-        sender_us: of the gateway that was talked to.
-        receivers_us: of the gateways behind it, all together.
-        broker_us: of the Redis between them.
-    """
-
-    sender_us: float
-    receivers_us: float
-    broker_us: float
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Messages from one gateway to others, and what they cost.
-
-    Args:
-        messages: that crossed, every one of them acknowledged and received.
-        publishes: that carried them.
-        gateways: how many the recipients were spread over.
-        spent: CPU time.
-    """
-
-    messages: int
-    publishes: int
-    gateways: int
-    spent: Spent
-
-
-@dataclass(frozen=True, slots=True)
-class Crowd:
-    """Users who came to one gateway.
-
-    Args:
-        users: how many.
-        spent: CPU time of their coming: handshake and registration.
-        memory_kib: by how much the gateway process grew.
-    """
-
-    users: int
-    spent: Spent
-    memory_kib: float
-
-
 def messages(
-    cluster: Cluster, sender: str, receivers: Sequence[str], *, total: int, in_flight: int
+    cluster: Cluster,
+    sender: str,
+    receivers: Sequence[str],
+    *,
+    total: int,
+    in_flight: int,
+    seed: int = 9,
 ) -> Run:
-    """Send `total` messages from users of one gateway to users of others.
+    """Send `total` messages from a user of one gateway to users of others.
 
     Args:
         cluster: gateways as processes.
-        sender: the gateway of the senders.
-        receivers: the gateways of the recipients, who are written to in turn.
+        sender: the gateway of the sender.
+        receivers: the gateways of the recipients.
         total: messages in all.
-        in_flight: how many are on their way at once.
+        in_flight: how many go out in one burst; the next burst waits for all their acks.
+        seed: of the choice of a recipient for each message.
     """
-    before = cluster.stats(sender)["router"]["publishes"]
-    streaming = _stream(cluster, sender, receivers, total, in_flight)
-    spent = shared_loop().run(streaming, _PATIENCE_S)
-    publishes = cluster.stats(sender)["router"]["publishes"] - before
-    return Run(total, publishes, len(receivers), spent)
+    streaming = _stream(cluster, sender, receivers, total, in_flight, Random(seed))
+    return shared_loop().run(streaming, _PATIENCE_S)
 
 
 def pings(cluster: Cluster, gateway_id: str, *, total: int) -> Spent:
@@ -97,27 +57,30 @@ def crowd(cluster: Cluster, gateway_id: str, *, users: int) -> Crowd:
 
 
 class _Clock:
-    """CPU time since it was made."""
+    """CPU time of three parties, and what the broker did, between `start` and `stop`."""
 
     def __init__(self, cluster: Cluster, sender: str, receivers: Sequence[str]) -> None:
         self._cluster = cluster
         self._sender = psutil.Process(cluster.processes[sender].pid)
         self._receivers = [psutil.Process(cluster.processes[one].pid) for one in receivers]
-        self._before = (0.0, 0.0, 0.0)
 
     async def start(self) -> None:
         self._before = await self._read()
 
-    async def spent(self) -> Spent:
+    async def stop(self) -> tuple[Spent, tuple[int, int]]:
+        """Return the CPU time, and how many batches and publishes the broker got."""
         after = await self._read()
-        return Spent(*(1e6 * (b - a) for a, b in zip(self._before, after, strict=True)))
+        cpu_s = [b - a for a, b in zip(self._before[:3], after[:3], strict=True)]
+        batches, publishes = (b - a for a, b in zip(self._before[3:], after[3:], strict=True))
+        return Spent(*(1e6 * one for one in cpu_s)), (int(batches), int(publishes))
 
-    async def _read(self) -> tuple[float, float, float]:
-        return (
-            _cpu_s(self._sender),
-            sum(map(_cpu_s, self._receivers)),
-            await self._cluster.broker_cpu_s(),
-        )
+    async def _read(self) -> tuple[float, ...]:
+        gateways = (_cpu_s(self._sender), sum(map(_cpu_s, self._receivers)))
+        told = await self._cluster.broker_info()
+        broker_s = told["used_cpu_user"] + told["used_cpu_sys"]
+        publishes = told.get("cmdstat_publish", {}).get("calls", 0)
+        # Each batch is one write to the broker, which reads it at once.
+        return (*gateways, broker_s, told["total_reads_processed"], publishes)
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -126,39 +89,43 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 async def _stream(
-    cluster: Cluster, sender: str, receivers: Sequence[str], total: int, in_flight: int
-) -> Spent:
-    homes = {f"to-{n}": receivers[n % len(receivers)] for n in range(max(8, len(receivers)))}
+    cluster: Cluster,
+    sender: str,
+    receivers: Sequence[str],
+    total: int,
+    in_flight: int,
+    rng: Random,
+) -> Run:
+    homes = {f"to-{n}": receivers[n % len(receivers)] for n in range(_EACH * len(receivers))}
     async with AsyncExitStack() as sockets:
         writer = await sockets.enter_async_context(_user(cluster.url(sender), "from"))
-        readers = [
-            await sockets.enter_async_context(_user(cluster.url(home), name))
+        readers = {
+            name: await sockets.enter_async_context(_user(cluster.url(home), name))
             for name, home in homes.items()
-        ]
-        names = list(homes)
-        await _exchange(writer, readers, names, 10 * len(names), len(names))  # warm up: routes
+        }
+        await _exchange(writer, readers, list(readers) * 10, in_flight)  # warm up: routes
         clock = _Clock(cluster, sender, receivers)
         await clock.start()
-        await _exchange(writer, readers, names, total, in_flight)
-        return await clock.spent()
+        await _exchange(writer, readers, rng.choices(list(readers), k=total), in_flight)
+        spent, (batches, publishes) = await clock.stop()
+    return Run(total, batches, publishes, len(receivers), spent)
 
 
 async def _exchange(
     writer: ClientConnection,
-    readers: Sequence[ClientConnection],
+    readers: Mapping[str, ClientConnection],
     names: Sequence[str],
-    total: int,
     in_flight: int,
 ) -> None:
-    """Write to all in turn, a burst at a time; return when all is acknowledged and received."""
-    shares = [len(range(n, total, len(names))) for n in range(len(names))]
+    """Write to `names`, a burst at a time; return when all is acknowledged and received."""
+    shares = Counter(names)
     async with asyncio.TaskGroup() as reading:
-        for reader, share in zip(readers, shares, strict=True):
-            reading.create_task(_take(reader, share))
-        for begin in range(0, total, in_flight):
-            burst = range(begin, min(begin + in_flight, total))
-            for number in burst:
-                frame = {"type": "message", "to": names[number % len(names)], "content": _CONTENT}
+        for name, share in shares.items():
+            reading.create_task(_take(readers[name], share))
+        for begin in range(0, len(names), in_flight):
+            burst = names[begin : begin + in_flight]
+            for name in burst:
+                frame = {"type": "message", "to": name, "content": _CONTENT}
                 await writer.send(json.dumps(frame | {"id": f"m{next(_numbers)}"}))
             await _take(writer, len(burst))
 
@@ -177,7 +144,7 @@ async def _ping(cluster: Cluster, gateway_id: str, total: int) -> Spent:
         for _ in range(total):
             await socket.send('{"type":"ping"}')
             await socket.recv()
-        return await clock.spent()
+        return (await clock.stop())[0]
 
 
 async def _come(cluster: Cluster, gateway_id: str, users: int) -> Crowd:
@@ -200,7 +167,7 @@ async def _come(cluster: Cluster, gateway_id: str, users: int) -> Crowd:
         clock = _Clock(cluster, gateway_id, [])
         await clock.start()
         await all_come([f"crowd-{n}" for n in range(users)])
-        spent = await clock.spent()
+        spent, _ = await clock.stop()
         return Crowd(users, spent, (gateway.memory_info().rss - before) / 1024)
 
 
