@@ -5,6 +5,8 @@ from wsgateway.brokers.child import Child
 from wsgateway.brokers.find import FoundRedis, find_redis, identify
 from wsgateway.brokers.find_kafka import FoundKafka, find_kafka, identify_kafka
 from wsgateway.brokers.redis import RedisServer
+from wsgateway.brokers.redis_cluster import RedisCluster
+from wsgateway.brokers.redis_sentinel import RedisWithSentinel
 from wsgateway.brokers.server import free_port
 from wsgateway.brokers.tansu import TansuServer
 
@@ -13,7 +15,9 @@ __all__ = [
     "Child",
     "FoundKafka",
     "FoundRedis",
+    "RedisCluster",
     "RedisServer",
+    "RedisWithSentinel",
     "TansuServer",
     "find_kafka",
     "find_redis",

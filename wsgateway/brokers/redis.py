@@ -54,13 +54,31 @@ class RedisServer(Server):
     Args:
         port: port to listen on; 0 takes a free one, and keeps it.
         password: what clients must give, if anything. For tests: `ps` shows it.
+        options: more of its settings, by name.
     """
 
     program = "Redis server"
 
-    def __init__(self, port: int = 0, *, password: str | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        password: str | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(port)
         self._password = password
+        self._options = options or {}
+
+    def client(self) -> redis_py.Redis:
+        """Return a client of this one server, without retries; close it."""
+        return redis_py.Redis(
+            port=self.port,
+            password=self._password,
+            socket_timeout=5,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+        )
 
     @property
     def url(self) -> str:
@@ -76,6 +94,7 @@ class RedisServer(Server):
             "appendonly": "no",
             "dir": str(directory),
             "logfile": str(directory / "server.log"),
+            **self._options,
         }
         if self._password is not None:
             options["requirepass"] = self._password
