@@ -1,0 +1,38 @@
+"""The meter, on real processes: its counts are exact where they can be."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from wsgateway.lab import meter
+from wsgateway.lab.cluster import Cluster
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with Cluster("m1", "m2", "m3", processes=True, name="meter") as running:
+        yield running
+
+
+def test_alone_every_message_is_a_batch_and_a_publish(cluster: Cluster) -> None:
+    run = meter.messages(cluster, "m1", ["m2"], total=200, in_flight=1)
+    assert run.messages == 200
+    assert 200 <= run.publishes <= 230  # canaries are publishes too
+    assert 200 <= run.batches <= 260  # and leases are kept
+    assert run.spent.sender_us > run.spent.broker_us > 0
+    assert run.spent.receivers_us > 0
+
+
+def test_a_burst_shares_publishes_and_several_gateways_share_less(cluster: Cluster) -> None:
+    one = meter.messages(cluster, "m1", ["m2"], total=1_280, in_flight=64)
+    two = meter.messages(cluster, "m1", ["m2", "m3"], total=1_280, in_flight=64)
+    assert one.thinness < 0.5
+    assert two.thinness > one.thinness
+    assert (one.gateways, two.gateways) == (1, 2)
+
+
+def test_heartbeats_and_a_crowd_cost_something(cluster: Cluster) -> None:
+    assert meter.pings(cluster, "m1", total=300).sender_us > 0
+    crowd = meter.crowd(cluster, "m3", users=100)
+    assert crowd.users == 100
+    assert crowd.spent.sender_us > 100  # more than a microsecond each

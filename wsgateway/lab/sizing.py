@@ -1,0 +1,236 @@
+"""What a deployment needs: demand times measured costs, with every step shown. Pure."""
+
+from dataclasses import dataclass, replace
+from math import ceil
+
+from wsgateway.kafka.topics import PARTITIONS
+from wsgateway.lab.capacity import Costs
+from wsgateway.lab.wire import Wire
+
+_DAY_S = 86_400
+_CORE_US = 1_000_000  # what one core has to spend in a second
+_OWN_FILES = 64  # of a gateway without users: its libraries, its links to brokers, its log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """Who uses the service, and what it must withstand.
+
+    Args:
+        users: who have an account.
+        online: share of them connected at once, at the busiest hour.
+        messages_per_day: that each user sends.
+        peak: traffic of the busiest hour, as a multiple of the day's mean.
+        content_bytes: length of a message.
+        ping_s: heartbeat interval, seconds.
+        zones: data centres the gateways are spread over; any one of them may fail.
+        back_within_s: the users of a failed zone come back spread over so many seconds.
+        busy: the highest share of a core that may be in use, with a zone down.
+        files_per_gateway: the limit on open files of a gateway process (`ulimit -n`).
+    """
+
+    users: int = 10_000_000
+    online: float = 0.3
+    messages_per_day: float = 40.0
+    peak: float = 3.0
+    content_bytes: int = 100
+    ping_s: float = 30.0
+    zones: int = 3
+    back_within_s: float = 60.0
+    busy: float = 0.6
+    files_per_gateway: int = 20_000
+
+    def __post_init__(self) -> None:
+        if not (0 < self.online <= 1 and 0 < self.busy <= 1 and self.zones >= 2):
+            raise ValueError("online and busy lie in (0, 1], and zones are two at least")
+        if min(self.users, self.messages_per_day, self.peak, self.ping_s, self.back_within_s) <= 0:
+            raise ValueError("users, messages_per_day, peak, ping_s, back_within_s are positive")
+
+    @property
+    def connections(self) -> float:
+        """Open at once."""
+        return self.users * self.online
+
+    @property
+    def messages_per_s(self) -> float:
+        """In the busiest hour."""
+        return self.users * self.messages_per_day * self.peak / _DAY_S
+
+    @property
+    def pings_per_s(self) -> float:
+        """Heartbeats."""
+        return self.connections / self.ping_s
+
+    @property
+    def reconnects_per_s(self) -> float:
+        """While the users of a failed zone come back."""
+        return self.connections / self.zones / self.back_within_s
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Cores that are fully busy, by what keeps them so."""
+
+    messages: float
+    pings: float
+    reconnects: float
+
+    @property
+    def total(self) -> float:
+        """All together."""
+        return self.messages + self.pings + self.reconnects
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to order.
+
+    Args:
+        gateways: processes, one core each, a failed zone's share included.
+        bound_by: "cpu" or "files": what decided their number.
+        shards: primaries of a Redis Cluster with sharded Pub/Sub; each wants a replica.
+        partitions: if Kafka carries the envelopes.
+        gateway_cores, broker_cores: how busy the processor is at peak, by cause.
+        connections_each, memory_mib_each, files_each, network_mbit_each: of one gateway while a
+            zone is down.
+        steps: (English, Chinese, value, how it was reckoned), in order.
+    """
+
+    gateways: int
+    bound_by: str
+    shards: int
+    partitions: int
+    gateway_cores: Cores
+    broker_cores: Cores
+    connections_each: float
+    memory_mib_each: float
+    files_each: int
+    network_mbit_each: float
+    steps: tuple[tuple[str, str, str, str], ...]
+
+
+def plan(demand: Demand, costs: Costs, *, batches: float = 1.0, publishes: float = 1.0) -> Plan:
+    """Return what `demand` needs at these costs.
+
+    Args:
+        demand: who uses it, and how.
+        costs: measured.
+        batches, publishes: per message. 1 and 1 mean that nothing is shared: the honest assumption
+            for many gateways, each with little to say to each other.
+    """
+    left = (demand.zones - 1) / demand.zones
+    message_us = costs.message_us(batches=batches, publishes=publishes)
+    broker_us = costs.broker.of(batches=batches, publishes=publishes)
+    at_gateways = _cores(demand, message_us, costs.ping_us, costs.connect_us)
+    at_brokers = _cores(demand, broker_us, costs.broker_ping_us, costs.broker_connect_us)
+    by_cpu = at_gateways.total / demand.busy
+    by_files = demand.connections / (demand.files_per_gateway - _OWN_FILES)
+    gateways = demand.zones * ceil(max(by_cpu, by_files, 1.0) / left / demand.zones)
+    each = demand.connections / (gateways * left)
+    bits = _bits_per_s(demand)
+    made = Plan(
+        gateways=gateways,
+        bound_by="cpu" if by_cpu >= by_files else "files",
+        shards=max(3, ceil(at_brokers.total / demand.busy)),  # a cluster has three at least
+        partitions=gateways * PARTITIONS,
+        gateway_cores=at_gateways,
+        broker_cores=at_brokers,
+        connections_each=each,
+        memory_mib_each=each * costs.connection_kib / 1024,
+        files_each=ceil(each) + _OWN_FILES,
+        network_mbit_each=bits / (gateways * left) / 1e6,
+        steps=(),
+    )
+    return replace(made, steps=_steps(demand, costs, made, message_us, broker_us))
+
+
+def _cores(demand: Demand, message_us: float, ping_us: float, connect_us: float) -> Cores:
+    return Cores(
+        demand.messages_per_s * message_us / _CORE_US,
+        demand.pings_per_s * ping_us / _CORE_US,
+        demand.reconnects_per_s * connect_us / _CORE_US,
+    )
+
+
+def _bits_per_s(demand: Demand) -> float:
+    """Return what all gateways together have on their networks, in and out."""
+    one = Wire.of(demand.content_bytes)
+    per_message = one.message_in + one.message_out
+    return 8 * (demand.messages_per_s * per_message + demand.pings_per_s * one.ping)
+
+
+def _steps(
+    demand: Demand, costs: Costs, made: Plan, message_us: float, broker_us: float
+) -> tuple[tuple[str, str, str, str], ...]:
+    """Return the reckoning line by line; µs and KiB in it are measured, the rest is `demand`."""
+    d, busy = demand, f"{made.gateway_cores.total:.1f}"
+    each = made.connections_each
+    zones = f"{d.zones} / {d.zones - 1}"
+    return (
+        ("connections", "连接数", f"{d.connections:,.0f}", f"{d.users:,} x {d.online:g}"),
+        (
+            "messages per second",
+            "每秒消息数",
+            f"{d.messages_per_s:,.0f}",
+            f"{d.users:,} x {d.messages_per_day:g} / {_DAY_S:,} s x {d.peak:g}",
+        ),
+        (
+            "heartbeats per second",
+            "每秒心跳数",
+            f"{d.pings_per_s:,.0f}",
+            f"{d.connections:,.0f} / {d.ping_s:g} s",
+        ),
+        (
+            "reconnects per second",
+            "每秒重连数",
+            f"{d.reconnects_per_s:,.0f}",
+            f"{d.connections:,.0f} / {d.zones} / {d.back_within_s:g} s",
+        ),
+        (
+            "busy gateway cores",
+            "网关占满的核数",
+            busy,
+            f"{d.messages_per_s:,.0f} x {message_us:.0f} us + {d.pings_per_s:,.0f} x "
+            f"{costs.ping_us:.0f} us + {d.reconnects_per_s:,.0f} x {costs.connect_us:.0f} us",
+        ),
+        (
+            "gateways",
+            "网关数",
+            f"{made.gateways:,}",
+            f"{busy} / {d.busy:g} x {zones}"
+            if made.bound_by == "cpu"
+            else f"{d.connections:,.0f} / {d.files_per_gateway:,} files x {zones}",
+        ),
+        (
+            "connections each, a zone down",
+            "少一个可用区时每个网关的连接",
+            f"{each:,.0f}",
+            f"{d.connections:,.0f} / ({made.gateways:,} x {d.zones - 1} / {d.zones})",
+        ),
+        (
+            "memory for them, MiB",
+            "这些连接的内存，MiB",
+            f"{made.memory_mib_each:,.0f}",
+            f"{each:,.0f} x {costs.connection_kib:.1f} KiB",
+        ),
+        ("open files each", "每个网关的打开文件", f"{made.files_each:,}", "ulimit -n"),
+        (
+            "network each, Mbit/s",
+            "每个网关的网络，Mbit/s",
+            f"{made.network_mbit_each:,.1f}",
+            "frames, acks, envelopes, heartbeats, with their packets",
+        ),
+        (
+            "Redis Cluster shards",
+            "Redis Cluster 分片",
+            f"{made.shards:,}",
+            f"({d.messages_per_s:,.0f} x {broker_us:.0f} us + {d.pings_per_s:,.0f} x "
+            f"{costs.broker_ping_us:.0f} us + ...) / {d.busy:g}, 3 at least",
+        ),
+        (
+            "Kafka partitions, if it is Kafka",
+            "若用 Kafka：分区数",
+            f"{made.partitions:,}",
+            f"{made.gateways:,} x {PARTITIONS}",
+        ),
+    )
