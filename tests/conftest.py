@@ -5,13 +5,23 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, settings
+from redis import Redis as SyncRedis
+from redis.cluster import RedisCluster as SyncCluster
 
-from wsgateway.brokers import ApacheKafka, RedisServer, TansuServer
+from wsgateway.brokers import (
+    ApacheKafka,
+    RedisCluster,
+    RedisServer,
+    RedisWithSentinel,
+    TansuServer,
+)
 from wsgateway.brokers.apache_jars import installation
 from wsgateway.errors import BrokerError
+from wsgateway.redis.url import Kind, parse
 
 # No deadlines: on a busy machine any example may be slow, and slow is not wrong.
 settings.register_profile(
@@ -20,11 +30,49 @@ settings.register_profile(
 settings.load_profile("tests")
 
 
+def client_of(url: str) -> SyncRedis:
+    """Return redis-py's own client of one server or of a cluster."""
+    read = parse(url)
+    if read.kind is Kind.ONE:
+        return SyncRedis.from_url(url, decode_responses=True)
+    client: Any = SyncCluster.from_url(read.at(*read.hosts[0]), decode_responses=True)
+    return cast(SyncRedis, client)
+
+
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """A server for the whole run; a machine that has none fails, it does not skip."""
     with RedisServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[RedisCluster]:
+    """Three masters for the whole run: slots may move, but do not stop a node."""
+    with RedisCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def redis_with_sentinel() -> Iterator[RedisWithSentinel]:
+    """A master that a Sentinel watches, for the whole run: do not make it fail."""
+    with RedisWithSentinel() as redis:
+        yield redis
+
+
+@pytest.fixture(params=["one server", "cluster"])
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """The URL of each kind of Redis in turn: for what must not depend on the kind."""
+    name = {"one server": "redis_server", "cluster": "redis_cluster"}[request.param]
+    url: str = request.getfixturevalue(name).url
+    return url
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[SyncRedis]:
+    """A client of that Redis, for a look behind the scenes."""
+    with client_of(redis_url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

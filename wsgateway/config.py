@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from wsgateway.errors import ConfigError
 from wsgateway.protocol import is_id
+from wsgateway.redis.url import parse
 
 # One file in `routers/` is one router: adding one changes nothing here.
 ROUTERS = tuple(
@@ -73,7 +74,11 @@ class Config:
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(8080, "port to listen on; 0 takes a free one")
     router: str = _setting("redis", f"how envelopes travel: {' or '.join(ROUTERS)}")
-    redis: str | None = _setting(None, "Redis URL; without it: localhost:6379, else embedded")
+    redis: str | None = _setting(
+        None,
+        "redis://, rediss:// or unix:// URL, redis+cluster://HOST:PORT[,HOST:PORT] or "
+        "redis+sentinel://HOST:PORT[,HOST:PORT]/SERVICE; without it: localhost:6379, else embedded",
+    )
     kafka: str | None = _setting(
         None, "HOST:PORT[,HOST:PORT]; without it: localhost:9092, else embedded"
     )
@@ -129,6 +134,7 @@ class Config:
                 raise ConfigError(
                     f"{name} {getattr(self, name)}: must be {_SHORTEST_TTL_S} or more"
                 )
+        self._check_redis()
         self._check_kafka()
         # Why: one lost ping must not make a live user vanish; below two pings it does.
         # 原因：丢一个 ping 不该让在线用户消失；TTL 低于两个 ping 间隔就会这样。
@@ -137,6 +143,13 @@ class Config:
                 raise ConfigError(
                     f"{name} {getattr(self, name):g} is below two pings (2 x {self.ping_s:g} s)"
                 )
+
+    def _check_redis(self) -> None:
+        if self.redis is not None and "+" in self.redis.partition("://")[0]:
+            try:
+                parse(self.redis)
+            except ValueError as error:
+                raise ConfigError(f"redis: {error}") from None
 
     def _check_kafka(self) -> None:
         if self.kafka is not None and not _BROKERS.fullmatch(self.kafka):

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from raw import until
-from redis.asyncio import Redis
+from redis import Redis
 
 from wsgateway.brokers import RedisServer
 from wsgateway.errors import BrokerUnavailable
@@ -16,10 +16,10 @@ MakeClaims = Callable[..., RedisClaims]
 
 
 @pytest.fixture
-async def make_claims(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[MakeClaims]:
+async def make_claims(redis_url: str, key_prefix: str) -> AsyncIterator[MakeClaims]:
     made: list[RedisClaims] = []
 
-    def make(holder: str, *, ttl_s: float = 30.0, url: str = redis_server.url) -> RedisClaims:
+    def make(holder: str, *, ttl_s: float = 30.0, url: str = redis_url) -> RedisClaims:
         claims = RedisClaims(url, holder, ttl_s=ttl_s, key_prefix=key_prefix, timeout_s=2.0)
         claims.start()
         made.append(claims)
@@ -44,19 +44,18 @@ async def test_of_many_who_ask_at_once_one_holds_it(make_claims: MakeClaims) -> 
 
 
 async def test_claims_are_apart_by_name_and_from_leases(
-    make_claims: MakeClaims, redis_server: RedisServer, key_prefix: str
+    make_claims: MakeClaims, redis: Redis, key_prefix: str
 ) -> None:
     one, two = make_claims("g1"), make_claims("g2")
     assert await one.hold("topic:g3")
     assert await two.hold("topic:g4")
     assert not await two.hold("topic:g3")
     assert await two.alive(["g3", "g4", "topic:g3"]) == set()
-    async with Redis.from_url(redis_server.url) as redis:
-        assert await redis.keys(f"{key_prefix}*lease*") == []
+    assert redis.keys(f"{key_prefix}*lease*") == []
 
 
 async def test_a_claim_that_is_not_renewed_lapses_and_one_that_is_does_not(
-    make_claims: MakeClaims, redis_server: RedisServer, key_prefix: str
+    make_claims: MakeClaims, redis: Redis, key_prefix: str
 ) -> None:
     dead, alive = make_claims("g1", ttl_s=0.2), make_claims("g2", ttl_s=0.2)
     assert await dead.hold("a")
@@ -67,21 +66,19 @@ async def test_a_claim_that_is_not_renewed_lapses_and_one_that_is_does_not(
     assert not await dead.hold("a"), "it must see that another has it now"
     await dead.release("a")
     assert await other.hold("a"), "it was not his to release"
-    async with Redis.from_url(redis_server.url) as redis:
-        left_ms = await redis.pttl(claim_key(key_prefix, "a"))
+    left_ms = redis.pttl(claim_key(key_prefix, "a"))
     assert 0 < left_ms <= 30_000
 
 
 async def test_alive_is_who_holds_a_lease(
-    make_claims: MakeClaims, redis_server: RedisServer, key_prefix: str
+    make_claims: MakeClaims, redis: Redis, key_prefix: str
 ) -> None:
     claims = make_claims("g1")
-    async with Redis.from_url(redis_server.url) as redis:
-        for gateway_id in ("g2", "g4"):
-            await redis.set(lease_key(key_prefix, gateway_id), "token")
-        assert await claims.alive([f"g{n}" for n in range(1, 6)]) == {"g2", "g4"}
-        await redis.delete(lease_key(key_prefix, "g2"))
-        assert await claims.alive(["g2", "g4"]) == {"g4"}
+    for gateway_id in ("g2", "g4"):
+        redis.set(lease_key(key_prefix, gateway_id), "token")
+    assert await claims.alive([f"g{n}" for n in range(1, 6)]) == {"g2", "g4"}
+    redis.delete(lease_key(key_prefix, "g2"))
+    assert await claims.alive(["g2", "g4"]) == {"g4"}
     assert await claims.alive([]) == set()
 
 

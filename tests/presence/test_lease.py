@@ -1,7 +1,7 @@
 """One live gateway per id, held by a lease; small ttl, and order rather than milliseconds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -21,7 +21,7 @@ async def nothing_forgotten() -> None:
 
 
 @pytest.fixture
-async def make(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[Make]:
+async def make(redis_url: str, key_prefix: str) -> AsyncIterator[Make]:
     """Make leases on the id g1; all are closed in the end."""
     async with AsyncExitStack() as stack:
 
@@ -29,7 +29,7 @@ async def make(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[Make
             gateway_id: str = "g1",
             *,
             ttl_s: float = TTL_S,
-            url: str = redis_server.url,
+            url: str = redis_url,
             on_forgotten: Callable[[], Awaitable[None]] = nothing_forgotten,
         ) -> Lease:
             lease = Lease(
@@ -44,12 +44,6 @@ async def make(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[Make
             return lease
 
         yield make
-
-
-@pytest.fixture
-def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    with Redis.from_url(redis_server.url, decode_responses=True) as redis:
-        yield redis
 
 
 async def held_and_kept(make: Make, holder: str) -> tuple[Lease, asyncio.Task[None]]:

@@ -1,7 +1,7 @@
 """The three Lua files on a real server, through the pipeline the gateway uses."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from redis import Redis
@@ -16,15 +16,9 @@ FAR_FUTURE = 2**53 - 1000  # the year 2255, in microseconds
 
 
 @pytest.fixture
-def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    with Redis.from_url(redis_server.url, decode_responses=True) as redis:
-        yield redis
-
-
-@pytest.fixture
-async def presence(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[RedisPresence]:
+async def presence(redis_url: str, key_prefix: str) -> AsyncIterator[RedisPresence]:
     async with RedisPresence(
-        redis_server.url, ttl_s=TTL_S, key_prefix=key_prefix, timeout_s=5
+        redis_url, ttl_s=TTL_S, key_prefix=key_prefix, timeout_s=5
     ) as presence:
         yield presence
 

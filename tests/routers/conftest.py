@@ -1,5 +1,6 @@
 """Routers on the shared broker, stopped when the test ends."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -19,8 +20,8 @@ async def make_router(
     """Makes routers on one broker and stops them in the end; `dead=True` for a broker that is."""
     fixture, make_one = ROUTERS[request.param]
     server = request.getfixturevalue(fixture)
-    address = server.url if fixture == "redis_server" else server.address
-    dead_address = address.replace(str(server.port), "1")
+    address = server.url if hasattr(server, "url") else server.address
+    dead_address = re.sub(r":\d+", ":1", address)
     routers: list[Router] = []
     all_claims: list[RedisClaims] = []
 

@@ -45,6 +45,8 @@ def on_kafka(
 # The fixture of the server it runs on, and how to make one there.
 ROUTERS: dict[str, tuple[str, MakeRouter]] = {
     "redis": ("redis_server", on_redis),
+    "redis cluster": ("redis_cluster", on_redis),
+    "redis behind a Sentinel": ("redis_with_sentinel", on_redis),
     "kafka on Tansu": ("tansu_server", on_tansu),
     "kafka on Apache Kafka": ("apache_server", on_kafka),
 }

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
@@ -22,6 +23,7 @@ from wsgateway.brokers.redis import RedisServer, server_name
 from wsgateway.brokers.server import PortTaken
 from wsgateway.command import reason
 from wsgateway.errors import RedisUnavailable
+from wsgateway.redis.url import Kind, RedisUrl, parse
 
 STANDARD_PORT = 6379
 _TIMEOUT_S = 2.0
@@ -81,10 +83,10 @@ async def find_redis(given: str | None, *, local_port: int = STANDARD_PORT) -> F
 
 
 async def identify(url: str, timeout_s: float = _TIMEOUT_S) -> str:
-    """Return the name and version of the server at `url`, as it gives them itself.
+    """Return the name and version of what is at `url`, as it gives them itself.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`.
+        url: of one server, a cluster or Sentinels, see `wsgateway.redis.url.parse`.
         timeout_s: bound on connecting, and on each reply, seconds.
 
     Raises:
@@ -92,12 +94,64 @@ async def identify(url: str, timeout_s: float = _TIMEOUT_S) -> str:
     """
     where = without_password(url)
     try:
-        client = Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-        )
+        read = parse(url)
+    except ValueError as error:
+        raise RedisUnavailable(f"Redis URL {where}: {error}") from None
+    if read.kind is Kind.ONE:
+        name, is_node = await _identify_one(url, timeout_s)
+        if is_node:
+            raise RedisUnavailable(f"Redis at {where} is a node of a cluster: use redis+cluster://")
+        return name
+    if read.kind is Kind.SENTINEL:
+        host, port = await _master(read, timeout_s)
+        name, _ = await _identify_one(read.at(host, port), timeout_s)
+        return f"{name}, master of {read.service}"
+    return await _identify_cluster(read, timeout_s)
+
+
+async def _identify_cluster(url: RedisUrl, timeout_s: float) -> str:
+    """Ask the nodes that `url` names, one after the other, until one answers."""
+    trouble = RedisUnavailable("")
+    for host, port in url.hosts:
+        try:
+            name, is_node = await _identify_one(url.at(host, port), timeout_s)
+        except RedisUnavailable as error:
+            trouble = error
+            continue
+        if not is_node:
+            raise RedisUnavailable(f"Redis at {host}:{port} is no node of a cluster: use redis://")
+        return f"{name} cluster"
+    raise trouble
+
+
+async def _master(url: RedisUrl, timeout_s: float) -> tuple[str, int]:
+    """Ask the Sentinels who is master."""
+    options = {**_bounds(timeout_s), "ssl": url.scheme == "rediss"}
+    asked: Any = Sentinel
+    sentinel: Any = asked(list(url.hosts), sentinel_kwargs=options)
+    try:
+        host, port = await sentinel.discover_master(url.service)
+    except (RedisError, OSError) as error:
+        raise RedisUnavailable(f"no Sentinel names a master of {url.service}: {error}") from None
+    finally:
+        for client in sentinel.sentinels:
+            await client.aclose()
+    return str(host), int(port)
+
+
+def _bounds(timeout_s: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+async def _identify_one(url: str, timeout_s: float) -> tuple[str, bool]:
+    """Return the name of one server, and whether it is a node of a cluster."""
+    where = without_password(url)
+    try:
+        client = Redis.from_url(url, **_bounds(timeout_s))
     except ValueError as error:
         raise RedisUnavailable(f"Redis URL {where}: {error}") from None
     has_password = client.connection_pool.connection_kwargs.get("password") is not None
@@ -105,7 +159,7 @@ async def identify(url: str, timeout_s: float = _TIMEOUT_S) -> str:
         async with client:
             info: Any = await client.info("server")
     except NoPermissionError:
-        return "Redis (this user may not ask its version)"
+        return "Redis (this user may not ask its version)", False
     except AuthenticationError:
         trouble = "refuses this password" if has_password else "needs a password"
         raise RedisUnavailable(f"Redis at {where} {trouble}") from None
@@ -117,7 +171,7 @@ async def identify(url: str, timeout_s: float = _TIMEOUT_S) -> str:
         raise RedisUnavailable(f"Redis at {where} does not answer: {reason(error)}") from None
     if not isinstance(info, Mapping) or "redis_version" not in info:
         raise RedisUnavailable(f"what answers at {where} is no Redis: it does not say its version")
-    return server_name(info)
+    return server_name(info), info.get("redis_mode") == "cluster"
 
 
 def without_password(url: str) -> str:
