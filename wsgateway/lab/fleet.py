@@ -119,7 +119,7 @@ def publishes_per_message(batch: float, gateways: int) -> float:
         batch: messages in one batch.
         gateways: that recipients are spread over, the sender's own left out.
     """
-    return gateways * (1.0 - (1.0 - 1.0 / gateways) ** batch) / batch
+    return float(gateways * (1.0 - (1.0 - 1.0 / gateways) ** batch) / batch)
 
 
 def play_batches(batch: int, gateways: int, *, rounds: int = 2_000, seed: int = 9) -> float:
