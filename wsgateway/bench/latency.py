@@ -65,7 +65,7 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     found.plot = lambda: ecdf(
         {
             ("client to client, two gateways", "客户端到客户端，经网关"): outcome.latencies_ms,
-            (f"bare hop, {bare.broker}", f"单独一跳，{bare.broker}"): bare.latencies_ms,
+            (f"bare hop through {bare.broker}", f"只经 {bare.broker} 的一跳"): bare.latencies_ms,
         }
     )
     return found

@@ -36,11 +36,11 @@ def ecdf(samples: Mapping[Names, Sequence[float]]) -> bytes:
         axes.set_ylim(0, 101)
         axes.set_xlabel(label("one-way latency (ms, log scale)", "单程延迟（毫秒，对数轴）"))
         axes.set_ylabel(label("arrived (%)", "已到达（%）"))
-        axes.legend(loc="lower right")
+        axes.legend(loc="best")
         middle = percentile(ours, 50)
         axes.set_title(
-            f"Half arrive within {middle:.2f} ms: {ratio:.1f} times {last[0]}\n"
-            f"一半在 {middle:.2f} 毫秒内到达：是“{last[1]}”的 {ratio:.1f} 倍"
+            f"Half arrive within {middle:.2f} ms, {ratio:.1f} times as long as a {last[0]}\n"
+            f"一半在 {middle:.2f} 毫秒内到达，是{last[1]}的 {ratio:.1f} 倍"
         )
     return made.png
 
@@ -64,6 +64,7 @@ def load_curve(most: Outcome, steps: Sequence[Outcome]) -> bytes:
             textcoords="offset points",
             color=GREY,
         )
+        upper.set_ylim(0)
         upper.set_ylabel(label("delivered (msg/s)", "送达（条/秒）"))
         lower.plot(offered, [one.p(50) for one in steps], "o-", color=BLUE, label="p50")
         lower.plot(offered, [one.p(99) for one in steps], "s--", color=ORANGE, label="p99")

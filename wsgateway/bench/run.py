@@ -121,17 +121,20 @@ class Watch:
             BenchError: a process ended before.
         """
         start_ns = time.monotonic_ns() + int(_LEAD_S * 1e9)
-        looking = asyncio.create_task(self._look(start_ns / 1e9 + self._shape.warmup_s))
+        from_s = start_ns / 1e9 + self._shape.warmup_s
+        looking = asyncio.create_task(self._look(from_s))
         talking = asyncio.create_task(self._crew.talk(start_ns, self._note))
+        measuring = asyncio.create_task(self._measure(from_s))
         try:
             await asyncio.wait([looking, talking], return_when=asyncio.FIRST_COMPLETED)
             if looking.done():
                 looking.result()
+            await measuring
             return await talking
         finally:
-            looking.cancel()
-            talking.cancel()
-            await asyncio.gather(looking, talking, return_exceptions=True)
+            for task in (looking, talking, measuring):
+                task.cancel()
+            await asyncio.gather(looking, talking, measuring, return_exceptions=True)
 
     def outcome(self, reports: Sequence[Report]) -> Outcome:
         """Return what came of it."""
@@ -167,28 +170,22 @@ class Watch:
         self._counted = (sent, received, refused)
 
     async def _look(self, from_s: float) -> None:
-        """Measure between the start and the end of the measured part; then watch on."""
-        until_s = from_s + self._shape.duration_s
-        before: tuple[float, ...] = ()
+        """Note how it goes, now and then; without end, unless a node ends."""
         while True:
-            now_s = time.monotonic()
-            for edge_s in (from_s, until_s):
-                if now_s < edge_s < now_s + _LOOK_S:
-                    await asyncio.sleep(edge_s - now_s)
-                    break
-            else:
-                await asyncio.sleep(_LOOK_S)
-            now_s = time.monotonic()
             self._cluster.check()
-            rss = rss_kib(self._cluster.node_pids)
-            self._moments.append(Moment(now_s - from_s, *self._counted, tuple(rss)))
-            if not before and now_s >= from_s:
-                before = self._cpu()
-            if before and not self._used and now_s >= until_s:
-                self._rss_kib = rss
-                after = self._cpu()
-                self._used = tuple(b - a for a, b in zip(before, after, strict=True))
-            self._tell(now_s - from_s)
+            at_s = time.monotonic() - from_s
+            rss = tuple(rss_kib(self._cluster.node_pids))
+            self._moments.append(Moment(at_s, *self._counted, rss))
+            self._tell(at_s)
+            await asyncio.sleep(_LOOK_S)
+
+    async def _measure(self, from_s: float) -> None:
+        """Take CPU time and memory between the start and the end of the measured part."""
+        await asyncio.sleep(from_s - time.monotonic())
+        before = self._cpu()
+        await asyncio.sleep(from_s + self._shape.duration_s - time.monotonic())
+        self._used = tuple(b - a for a, b in zip(before, self._cpu(), strict=True))
+        self._rss_kib = rss_kib(self._cluster.node_pids)
 
     def _cpu(self) -> tuple[float, ...]:
         pids = (self._cluster.node_pids, self._cluster.broker_pids, self._crew.pids)
