@@ -4,7 +4,21 @@ from wsgateway import lab
 lab.language("zh")
 """
 
-from wsgateway.lab import checks, kill, log_checks, log_plots, plots, topic
+from wsgateway.lab import (
+    capacity,
+    checks,
+    cost_plots,
+    fleet,
+    fleet_plots,
+    kill,
+    log_checks,
+    log_plots,
+    meter,
+    plots,
+    scale_checks,
+    sizing,
+    topic,
+)
 from wsgateway.lab.bare import Bare
 from wsgateway.lab.checks import TODO
 from wsgateway.lab.cluster import Cluster, User, close
@@ -17,15 +31,22 @@ __all__ = [
     "Bare",
     "Cluster",
     "User",
+    "capacity",
     "checks",
     "close",
+    "cost_plots",
+    "fleet",
+    "fleet_plots",
     "kill",
     "language",
     "log",
     "log_checks",
     "log_plots",
+    "meter",
     "plots",
     "predict",
     "say",
+    "scale_checks",
+    "sizing",
     "topic",
 ]

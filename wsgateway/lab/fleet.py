@@ -7,7 +7,6 @@ the kernel or of the garbage collector, neighbours on the same hardware.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,15 +48,17 @@ class Storm:
     Args:
         at_s: moments since the death.
         back: share of those users that are registered again, at each moment.
-        queue_s: how long a new arrival waits at the fullest gateway, at each moment.
+        per_s: registrations per second, at each moment.
         back_s: when the last one was back; infinite if that took longer than was played.
-        broker_busy: of one broker node, at the busiest moment, cores.
+        wait_s: the longest that a user who was there again waited for the registration.
+        broker_busy: of all broker nodes together, at the busiest moment, cores.
     """
 
     at_s: Array
     back: Array
-    queue_s: Array
+    per_s: Array
     back_s: float
+    wait_s: float
     broker_busy: float
 
 
@@ -207,19 +208,32 @@ def storm(
     # 原因：每一小步能注册多少，受两头限制：每个存活网关核上的余量，以及大家共用的代理的余量。
     served = (1 - busy) * tick_s * _CORE_US / costs.connect_us
     at_broker = (1 - busy) * shards * tick_s * _CORE_US / costs.broker_connect_us
-    queues = np.zeros(left)
-    back, queue_s, peak = np.zeros(ticks), np.zeros(ticks), 0.0
-    for tick in range(ticks):
-        if coming[tick]:
-            queues += rng.multinomial(coming[tick], np.full(left, 1 / left))
-        done = np.minimum(queues, served)
-        done *= min(1.0, at_broker / max(done.sum(), 1e-9))
-        queues -= done
-        back[tick] = done.sum()
-        queue_s[tick] = queues.max() / served * tick_s
-        peak = max(peak, float(done.sum()) * costs.broker_connect_us / (tick_s * _CORE_US))
-    share = np.cumsum(back) / users
-    finished = np.flatnonzero(share > 1 - 1e-6)
-    back_s = float((finished[0] + 1) * tick_s) if len(finished) else float("inf")
-    at_s: Any = (np.arange(ticks) + 1) * tick_s
-    return Storm(at_s, share, queue_s, back_s, peak)
+    done = _served(coming, left, served, at_broker, rng)
+    back = np.cumsum(done)
+    # First come, first served: number n of those who came is number n of those who are back.
+    missing = 1e-6 * users
+    since = np.searchsorted(back, np.cumsum(coming) - missing) - np.arange(ticks)
+    finished = np.flatnonzero(back > users - missing)
+    return Storm(
+        at_s=((np.arange(ticks) + 1) * tick_s).astype(np.float64),
+        back=back / users,
+        per_s=done / tick_s,
+        back_s=float((finished[0] + 1) * tick_s) if len(finished) else float("inf"),
+        wait_s=float(since.max() * tick_s),
+        broker_busy=float(done.max() * costs.broker_connect_us / (tick_s * _CORE_US)),
+    )
+
+
+def _served(
+    coming: NDArray[np.int64], left: int, each: float, together: float, rng: np.random.Generator
+) -> Array:
+    """Return how many register in each tick, at most `each` per gateway and `together` in all."""
+    queues, done = np.zeros(left), np.zeros(len(coming))
+    for tick, users in enumerate(coming):
+        if users:
+            queues += rng.multinomial(users, np.full(left, 1 / left))
+        taken = np.minimum(queues, each)
+        taken *= min(1.0, together / max(taken.sum(), 1e-9))
+        queues -= taken
+        done[tick] = taken.sum()
+    return done

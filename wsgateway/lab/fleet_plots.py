@@ -103,37 +103,31 @@ def waits(found: Sequence[Wait], *, calm: float = 0.6) -> Picture:
 
 
 def storm(storms: Sequence[tuple[tuple[str, str], Storm]]) -> Picture:
-    """Draw how the users of dead gateways come back, and the longest queue meanwhile.
+    """Draw how the users of dead gateways come back, and what that asks of the others.
 
     Args:
-        storms: (English, Chinese) name of a way to come back, and what was played.
+        storms: (English, Chinese) name of a case, and what was played.
     """
-    looks = ((RED, "-"), (BLUE, "--"), (GREEN, "-."))
-    longest = [float(one.queue_s.max()) for _, one in storms]
-    until = 1.15 * max(one.back_s for _, one in storms if np.isfinite(one.back_s))
+    looks = ((GREEN, "-."), (RED, "-"), (BLUE, "--"))
+    until = 1.1 * max(one.back_s for _, one in storms if np.isfinite(one.back_s))
     with canvas(
-        "Users back and the longest queue over time, one line for each way to come back.",
-        "已回来的用户和最长的队列随时间的变化，每种回来的方式一条线。",
-        height_in=5.6,
+        "Users back, and registrations per second, over time; one line for each case.",
+        "已回来的用户、每秒注册数随时间的变化，每种情形一条线。",
+        height_in=6.0,
     ) as made:
         upper, lower = made.figure.subplots(2, 1, sharex=True)
         for (name, one), (colour, dash) in zip(storms, looks, strict=False):
             upper.plot(one.at_s, 100 * one.back, dash, color=colour, label=label(*name))
-            lower.plot(one.at_s, one.queue_s, dash, color=colour)
+            lower.plot(one.at_s, one.per_s / 1_000, dash, color=colour)
         upper.set_ylabel(label("back (%)", "已回来（%）"))
-        lower.set_ylabel(label("queue (s)", "队列（秒）"))
+        lower.set_ylabel(text("registrations\n(thousand/s)", "注册（千次/秒）"))
         lower.set_xlabel(label("time since they died (s)", "死亡后的时间（秒）"))
         lower.set_xlim(0, until)
+        lower.set_ylim(bottom=0)
         upper.legend(loc="lower right")
-        names = [name for name, _ in storms]
-        upper.set_title(
-            text(
-                f"Longest queue: {longest[0]:.1f} s {names[0][0]}, "
-                f"{longest[-1]:.1f} s {names[-1][0]}",
-                f"最长的队列：{names[0][1]} {longest[0]:.1f} 秒，"
-                f"{names[-1][1]} {longest[-1]:.1f} 秒",
-            )
-        )
+        waited = "; ".join(f"{name[0]}, {one.wait_s:.1f} s" for name, one in storms)
+        waited_zh = "；".join(f"{name[1]}，{one.wait_s:.1f} 秒" for name, one in storms)
+        upper.set_title(text(f"Longest wait: {waited}", f"最长等待：{waited_zh}"), fontsize=13.5)
     return made.picture
 
 

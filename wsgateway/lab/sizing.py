@@ -67,6 +67,10 @@ class Demand:
         return self.connections / self.zones / self.back_within_s
 
 
+Step = tuple[str, str, str, str]
+"""One line of a reckoning: (English, Chinese, value, how it came about)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cores:
     """Cores that are fully busy, by what keeps them so."""
@@ -93,7 +97,7 @@ class Plan:
         gateway_cores, broker_cores: how busy the processor is at peak, by cause.
         connections_each, memory_mib_each, files_each, network_mbit_each: of one gateway while a
             zone is down.
-        steps: (English, Chinese, value, how it was reckoned), in order.
+        steps: the reckoning, in order.
     """
 
     gateways: int
@@ -106,7 +110,7 @@ class Plan:
     memory_mib_each: float
     files_each: int
     network_mbit_each: float
-    steps: tuple[tuple[str, str, str, str], ...]
+    steps: tuple[Step, ...]
 
 
 def plan(demand: Demand, costs: Costs, *, batches: float = 1.0, publishes: float = 1.0) -> Plan:
@@ -141,7 +145,12 @@ def plan(demand: Demand, costs: Costs, *, batches: float = 1.0, publishes: float
         network_mbit_each=bits / (gateways * left) / 1e6,
         steps=(),
     )
-    return replace(made, steps=_steps(demand, costs, made, message_us, broker_us))
+    steps = (
+        *_load(demand),
+        *_order(demand, costs, made, message_us, broker_us),
+        *_each(demand, costs, made),
+    )
+    return replace(made, steps=steps)
 
 
 def _cores(demand: Demand, message_us: float, ping_us: float, connect_us: float) -> Cores:
@@ -159,13 +168,8 @@ def _bits_per_s(demand: Demand) -> float:
     return 8 * (demand.messages_per_s * per_message + demand.pings_per_s * one.ping)
 
 
-def _steps(
-    demand: Demand, costs: Costs, made: Plan, message_us: float, broker_us: float
-) -> tuple[tuple[str, str, str, str], ...]:
-    """Return the reckoning line by line; µs and KiB in it are measured, the rest is `demand`."""
-    d, busy = demand, f"{made.gateway_cores.total:.1f}"
-    each = made.connections_each
-    zones = f"{d.zones} / {d.zones - 1}"
+def _load(d: Demand) -> tuple[Step, ...]:
+    """Return what the demand comes to."""
     return (
         ("connections", "连接数", f"{d.connections:,.0f}", f"{d.users:,} x {d.online:g}"),
         (
@@ -186,6 +190,16 @@ def _steps(
             f"{d.reconnects_per_s:,.0f}",
             f"{d.connections:,.0f} / {d.zones} / {d.back_within_s:g} s",
         ),
+    )
+
+
+def _order(
+    d: Demand, costs: Costs, made: Plan, message_us: float, broker_us: float
+) -> tuple[Step, ...]:
+    """Return what is needed for it; µs and KiB in it are measured, the rest is demand."""
+    busy = f"{made.gateway_cores.total:.1f}"
+    zones = f"{d.zones} / {d.zones - 1}"
+    return (
         (
             "busy gateway cores",
             "网关占满的核数",
@@ -201,6 +215,26 @@ def _steps(
             if made.bound_by == "cpu"
             else f"{d.connections:,.0f} / {d.files_per_gateway:,} files x {zones}",
         ),
+        (
+            "Redis Cluster shards",
+            "Redis Cluster 分片",
+            f"{made.shards:,}",
+            f"({d.messages_per_s:,.0f} x {broker_us:.0f} us + {d.pings_per_s:,.0f} x "
+            f"{costs.broker_ping_us:.0f} us + ...) / {d.busy:g}, 3 at least",
+        ),
+        (
+            "Kafka partitions, if it is Kafka",
+            "若用 Kafka：分区数",
+            f"{made.partitions:,}",
+            f"{made.gateways:,} x {PARTITIONS}",
+        ),
+    )
+
+
+def _each(d: Demand, costs: Costs, made: Plan) -> tuple[Step, ...]:
+    """Return what each gateway has to bear while a zone is down."""
+    each = made.connections_each
+    return (
         (
             "connections each, a zone down",
             "少一个可用区时每个网关的连接",
@@ -219,18 +253,5 @@ def _steps(
             "每个网关的网络，Mbit/s",
             f"{made.network_mbit_each:,.1f}",
             "frames, acks, envelopes, heartbeats, with their packets",
-        ),
-        (
-            "Redis Cluster shards",
-            "Redis Cluster 分片",
-            f"{made.shards:,}",
-            f"({d.messages_per_s:,.0f} x {broker_us:.0f} us + {d.pings_per_s:,.0f} x "
-            f"{costs.broker_ping_us:.0f} us + ...) / {d.busy:g}, 3 at least",
-        ),
-        (
-            "Kafka partitions, if it is Kafka",
-            "若用 Kafka：分区数",
-            f"{made.partitions:,}",
-            f"{made.gateways:,} x {PARTITIONS}",
         ),
     )
