@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from wsgateway.bench import post
-from wsgateway.bench.plan import Job, Report
+from wsgateway.bench.plan import Counts, Job, Report
 from wsgateway.bench.shape import BenchError
 from wsgateway.brokers import Child
 
@@ -55,29 +55,29 @@ class Crew:
         """
         await asyncio.gather(*(member.hear() for member in self._members))
 
-    async def talk(self, start_ns: int, note: Callable[[int, int, int], None]) -> list[Report]:
+    async def talk(self, start_ns: int, note: Callable[[Counts], None]) -> list[Report]:
         """Let them talk from `start_ns` on; return what they counted once all have ended.
 
         Args:
             start_ns: `time.monotonic_ns`, the same clock in all processes.
-            note: called with how many were sent, received and refused so far, now and then.
+            note: called with what they have counted so far, now and then.
 
         Raises:
             BenchError: one of them ended.
         """
-        latest: dict[int, tuple[int, int, int]] = {}
+        latest: dict[int, Counts] = {}
 
         async def follow(number: int, member: "_Member") -> Report:
             member.say(start_ns)
             while not isinstance(told := await member.hear(), Report):
                 latest[number] = told
-                note(*map(sum, zip(*latest.values(), strict=True)))
+                note(Counts(*map(sum, zip(*latest.values(), strict=True))))
             return told
 
         return list(await asyncio.gather(*(follow(*one) for one in enumerate(self._members))))
 
-    async def hold(self) -> None:
-        """Let idle users go on, until `release`."""
+    def hold(self) -> None:
+        """Let idle users send their heartbeat, until `release`."""
         for member in self._members:
             member.say(time.monotonic_ns())
 

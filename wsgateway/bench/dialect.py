@@ -62,6 +62,8 @@ _KINDS = {
     "ack": Heard.ACK,
     "error": Heard.REFUSED,
 }
+# What a client of ours says every 30 s when it has nothing else to say.
+HEARTBEAT = b'{"type":"ping"}'
 _decode = msgspec.json.Decoder(_In).decode
 
 

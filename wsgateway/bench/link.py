@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from wsgateway.bench.dialect import Dialect, Frame, Heard
 from wsgateway.bench.shape import BenchError
@@ -66,9 +66,13 @@ class Link(WSListener):
             frames = b"".join([head(len(payload)) + _MASK + payload for payload in payloads])
             self._transport.underlying_transport.write(frames)
 
-    def close(self) -> None:
-        """Leave at once."""
-        self._transport.disconnect(graceful=False)
+    async def leave(self, *, politely: bool) -> None:
+        """Disconnect, with a close frame first or without a word; return once it is done."""
+        if politely:
+            self._transport.send_close(WSCloseCode.OK)
+        else:
+            self._transport.disconnect(graceful=False)
+        await self._transport.wait_disconnected()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from wsgateway.bench.dialect import Dialect
 from wsgateway.bench.shape import Shape
@@ -34,8 +35,12 @@ class Job:
         group: the name under which its results are added up.
         size_bytes, in_flight, warmup_s, duration_s, quiet_s, seed: see `Shape`.
         rate_per_s: of its pairs together; None means closed loop.
-        heartbeat: what idle users send, if anything.
-        heartbeat_s: how often, seconds.
+        heartbeat: what its users send besides, if anything.
+        heartbeat_s: how often each does, seconds.
+        cycles: users who connect, register and leave, one after the other.
+        cycles_per_s: how many a second; None means as fast as it goes.
+        churned: the nodes they come to.
+        nice: how far the process steps back for those that are measured, see nice(1).
     """
 
     dialect: Dialect
@@ -51,6 +56,19 @@ class Job:
     seed: int = 1
     heartbeat: bytes | None = None
     heartbeat_s: float = 30.0
+    cycles: int = 0
+    cycles_per_s: float | None = None
+    churned: Sequence[str] = ()
+    nice: int = 0
+
+
+class Counts(NamedTuple):
+    """What load processes have counted so far."""
+
+    sent: int = 0
+    received: int = 0
+    refused: int = 0
+    cycles: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,10 +87,18 @@ class Report:
     closed: dict[str, int]
     latencies_ms: list[float]
     lateness_ms: list[float]
+    cycles: int = 0
 
 
 def load_jobs(
-    shape: Shape, urls: Sequence[str], dialect: Dialect, *, tag: str = "", group: str = ""
+    shape: Shape,
+    urls: Sequence[str],
+    dialect: Dialect,
+    *,
+    tag: str = "",
+    group: str = "",
+    heartbeat: bytes | None = None,
+    nice: int = 0,
 ) -> list[Job]:
     """Return one job per load process, pairs and rate shared out evenly.
 
@@ -81,7 +107,7 @@ def load_jobs(
         urls: the nodes.
         dialect: how clients talk.
         tag: makes the user ids of this run differ from those of another on the same nodes.
-        group: see `Job`.
+        group, heartbeat, nice: see `Job`.
     """
     step = 1 if shape.across else 0
     pairs = [
@@ -106,6 +132,8 @@ def load_jobs(
             duration_s=shape.duration_s,
             quiet_s=shape.quiet_s,
             seed=shape.seed + number,
+            heartbeat=heartbeat,
+            nice=nice,
         )
         for number, share in enumerate(shares)
         if share
@@ -113,7 +141,13 @@ def load_jobs(
 
 
 def idle_jobs(
-    users: int, urls: Sequence[str], dialect: Dialect, *, tag: str = "", most: int = 5_000
+    users: int,
+    urls: Sequence[str],
+    dialect: Dialect,
+    *,
+    tag: str = "",
+    heartbeat: bytes | None = None,
+    most: int = 5_000,
 ) -> list[Job]:
     """Return jobs whose users only stay connected, at most `most` in each.
 
@@ -121,11 +155,44 @@ def idle_jobs(
         users: how many in all.
         urls: the nodes, which share them evenly.
         dialect, tag: see `load_jobs`.
+        heartbeat: see `Job`.
         most: users of one process.
     """
     idle = [(f"{tag}i{number}", urls[number % len(urls)]) for number in range(users)]
     return [
-        Job(dialect=dialect, idle=idle[first : first + most]) for first in range(0, users, most)
+        Job(dialect=dialect, idle=idle[first : first + most], heartbeat=heartbeat)
+        for first in range(0, users, most)
+    ]
+
+
+def churn_jobs(
+    cycles: int,
+    urls: Sequence[str],
+    dialect: Dialect,
+    *,
+    tag: str = "",
+    per_s: float | None = None,
+    processes: int = 1,
+) -> list[Job]:
+    """Return jobs whose users come and go.
+
+    Args:
+        cycles: how many come and go in all.
+        urls, dialect, tag: see `load_jobs`.
+        per_s: see `Job.cycles_per_s`, all jobs together.
+        processes: how many share the work.
+    """
+    shares = [len(range(first, cycles, processes)) for first in range(processes)]
+    return [
+        Job(
+            dialect=dialect,
+            group=f"{tag}c{number}x",
+            cycles=share,
+            cycles_per_s=per_s and per_s / processes,
+            churned=urls,
+        )
+        for number, share in enumerate(shares)
+        if share
     ]
 
 

@@ -11,7 +11,7 @@ from itertools import count
 from wsgateway.bench.cluster import Cluster, cpu_s, rss_kib
 from wsgateway.bench.crew import Crew
 from wsgateway.bench.dialect import JsonDialect
-from wsgateway.bench.plan import Report, idle_jobs, load_jobs
+from wsgateway.bench.plan import Counts, Report, idle_jobs, load_jobs
 from wsgateway.bench.shape import (
     MOST_LATENCIES,
     BenchError,
@@ -76,21 +76,43 @@ async def run(
         return await measure(cluster, shape, progress=progress)
 
 
-async def measure(cluster: Cluster, shape: Shape, *, progress: Progress | None = None) -> Outcome:
-    """Load a cluster that runs; see `run`. May be called again: users get new names."""
-    tag = f"t{next(_tags)}"
+async def measure(
+    cluster: Cluster,
+    shape: Shape,
+    *,
+    heartbeat: bytes | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Load a cluster that runs; see `run`. May be called again: users get new names.
+
+    Args:
+        cluster: it.
+        shape: what to offer.
+        heartbeat: what all users send every 30 s; a run longer than the servers' patience needs it.
+        progress: told how it goes.
+
+    Raises:
+        BenchError: something ended too early.
+    """
+    tag = new_tag()
     dialect = cluster.target.dialect
     async with AsyncExitStack() as stack:
         if shape.idle_users:
-            idle = Crew(idle_jobs(shape.idle_users, cluster.urls, dialect, tag=tag))
-            await stack.enter_async_context(idle)
+            jobs = idle_jobs(shape.idle_users, cluster.urls, dialect, tag=tag, heartbeat=heartbeat)
+            idle = await stack.enter_async_context(Crew(jobs))
             await idle.ready()
-        crew = Crew(load_jobs(shape, cluster.urls, dialect, tag=tag))
-        await stack.enter_async_context(crew)
+            idle.hold()
+        jobs = load_jobs(shape, cluster.urls, dialect, tag=tag, heartbeat=heartbeat)
+        crew = await stack.enter_async_context(Crew(jobs))
         await crew.ready()
         watch = Watch(cluster, crew, shape, progress)
         reports = await watch.follow()
-        return watch.outcome(reports)
+        return watch.outcome(reports, shape)
+
+
+def new_tag() -> str:
+    """Return what user ids of a run begin with, so that no two runs share a user."""
+    return f"t{next(_tags)}"
 
 
 class Watch:
@@ -99,7 +121,7 @@ class Watch:
     Args:
         cluster: the nodes.
         crew: the load, connected.
-        shape: what it offers.
+        shape: how long it warms up and is measured.
         progress: told how it goes.
     """
 
@@ -109,7 +131,7 @@ class Watch:
         self._cluster, self._crew, self._shape = cluster, crew, shape
         self._progress = progress
         self._moments: list[Moment] = []
-        self._counted = (0, 0, 0)
+        self._counted = Counts()
         self._used: tuple[float, ...] = ()
         self._rss_kib: list[int] = []
         self._idle_rss_kib = rss_kib(cluster.node_pids)
@@ -136,17 +158,17 @@ class Watch:
                 task.cancel()
             await asyncio.gather(looking, talking, measuring, return_exceptions=True)
 
-    def outcome(self, reports: Sequence[Report]) -> Outcome:
-        """Return what came of it."""
+    def outcome(self, reports: Sequence[Report], shape: Shape) -> Outcome:
+        """Return what came of some of the load, which was offered in `shape`."""
         latencies = _merged([(one.latencies_ms, one.delivered) for one in reports])
         lateness = sorted(ms for one in reports for ms in one.lateness_ms)
         delivered = sum(one.delivered for one in reports)
         nodes_s, brokers_s, load_s = self._used
         return Outcome(
             target=self._cluster.target.name,
-            shape=self._shape,
+            shape=shape,
             delivered=delivered,
-            per_s=delivered / self._shape.duration_s,
+            per_s=delivered / shape.duration_s,
             lost=sum(one.lost for one in reports),
             doubled=sum(one.doubled for one in reports),
             reordered=sum(one.reordered for one in reports),
@@ -166,8 +188,8 @@ class Watch:
             moments=self._moments,
         )
 
-    def _note(self, sent: int, received: int, refused: int) -> None:
-        self._counted = (sent, received, refused)
+    def _note(self, counted: Counts) -> None:
+        self._counted = counted
 
     async def _look(self, from_s: float) -> None:
         """Note how it goes, now and then; without end, unless a node ends."""
@@ -175,7 +197,7 @@ class Watch:
             self._cluster.check()
             at_s = time.monotonic() - from_s
             rss = tuple(rss_kib(self._cluster.node_pids))
-            self._moments.append(Moment(at_s, *self._counted, rss))
+            self._moments.append(Moment(at_s, *self._counted[:3], rss))
             self._tell(at_s)
             await asyncio.sleep(_LOOK_S)
 
@@ -196,7 +218,7 @@ class Watch:
             return
         whole_s = self._shape.warmup_s + self._shape.duration_s
         done = (at_s + self._shape.warmup_s) / whole_s
-        word = f"{self._counted[1]:,} messages arrived"
+        word = f"{self._counted.received:,} messages arrived"
         self._progress(min(max(done, 0.0), 1.0), word)
 
 

@@ -160,8 +160,10 @@ class Talk:
                 self.tally.refuse(number)
 
 
-def report(job: Job, talks: list[Talk], ledger: Ledger, closed: dict[str, int]) -> Report:
-    """Return what the pairs of a process counted."""
+def report(
+    job: Job, talks: list[Talk], ledger: Ledger, closed: dict[str, int], cycles: int = 0
+) -> Report:
+    """Return what a process counted."""
     unanswered = sum(max(talk.next - talk.answered, 0) for talk in talks)
     return Report(
         group=job.group,
@@ -176,4 +178,5 @@ def report(job: Job, talks: list[Talk], ledger: Ledger, closed: dict[str, int]) 
         closed=closed,
         latencies_ms=sorted(ns / 1e6 for ns in ledger.latencies_ns.kept),
         lateness_ms=sorted(ns / 1e6 for ns in ledger.lateness_ns.kept),
+        cycles=cycles,
     )

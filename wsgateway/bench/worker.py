@@ -1,15 +1,18 @@
 """`python -m wsgateway.bench.worker SOCKET`: one load process, told what to do over a socket."""
 
 import asyncio
+import os
 import sys
 import time
+from collections.abc import Sequence
 
 import uvloop
 
 from wsgateway.bench import post
 from wsgateway.bench.alarm import Alarm
+from wsgateway.bench.churn import churn
 from wsgateway.bench.link import Link, endings
-from wsgateway.bench.plan import Job, Report, arrivals
+from wsgateway.bench.plan import Counts, Job, Report, arrivals
 from wsgateway.bench.shape import BenchError
 from wsgateway.bench.talk import Ledger, Talk, report
 
@@ -32,8 +35,9 @@ class Worker:
     def __init__(self, job: Job, writer: asyncio.StreamWriter) -> None:
         self._job = job
         self._writer = writer
-        self._idle: list[Link] = []
+        self._links: list[Link] = []
         self._talks: list[Talk] = []
+        self._cycles = 0
 
     async def connect(self) -> None:
         """Connect and register everyone.
@@ -41,47 +45,55 @@ class Worker:
         Raises:
             BenchError: the server does not let us.
         """
-        idle = [(Link(user, self._job.dialect), url) for user, url in self._job.idle]
-        await _connect_all(idle)
-        self._idle = [link for link, _ in idle]
-        ends = []
+        urls = []
+        for user, url in self._job.idle:
+            self._links.append(Link(user, self._job.dialect))
+            urls.append(url)
         for pair in self._job.pairs:
-            sender = Link(pair.sender, self._job.dialect)
-            recipient = Link(pair.recipient, self._job.dialect)
-            self._talks.append(Talk(self._job.dialect, self._job, sender, recipient))
-            ends += [(sender, pair.sender_url), (recipient, pair.recipient_url)]
-        await _connect_all(ends)
+            ends = Link(pair.sender, self._job.dialect), Link(pair.recipient, self._job.dialect)
+            self._talks.append(Talk(self._job.dialect, self._job, *ends))
+            self._links += ends
+            urls += [pair.sender_url, pair.recipient_url]
+        await _connect_all(self._links, urls)
 
-    async def talk(self, start_ns: int) -> Report:
-        """Send from `start_ns` until the time is over and all has come, or nothing comes."""
+    async def work(self, start_ns: int) -> Report:
+        """Do the job from `start_ns` on, to its end; return what was counted.
+
+        Raises:
+            BenchError: the server does not let someone in.
+        """
         await asyncio.sleep(max(start_ns - time.monotonic_ns(), 0) / 1e9)
         ledger = Ledger(self._job, start_ns)
         for talk in self._talks:
             talk.start(ledger)
         alarm = self._open_loop(ledger, start_ns) if self._job.rate_per_s else None
+        watching = asyncio.create_task(self._watch(ledger))
         try:
-            await self._watch(ledger)
+            if self._job.cycles:
+                await churn(self._job, self._note)
+            await watching
         finally:
+            watching.cancel()
             if alarm is not None:
                 alarm.close()
-        links = [link for talk in self._talks for link in (talk.sender, talk.recipient)]
-        return report(self._job, self._talks, ledger, endings(links))
+        return self.report(ledger)
+
+    def report(self, ledger: Ledger | None = None) -> Report:
+        """Return what was counted."""
+        ledger = ledger or Ledger(self._job, 0)
+        return report(self._job, self._talks, ledger, endings(self._links), self._cycles)
 
     async def beat(self) -> None:
-        """Send the heartbeat of the idle users, spread evenly over its period; without end."""
-        if self._job.heartbeat is None or not self._idle:
+        """Send everyone's heartbeat, spread evenly over its period; without end."""
+        if self._job.heartbeat is None or not self._links:
             return
         began_s, sent = time.monotonic(), 0
         while True:
             await asyncio.sleep(_TICK_S)
             part = (time.monotonic() - began_s) / self._job.heartbeat_s
-            while sent < part * len(self._idle):
-                self._idle[sent % len(self._idle)].write([self._job.heartbeat])
+            while sent < part * len(self._links):
+                self._links[sent % len(self._links)].write([self._job.heartbeat])
                 sent += 1
-
-    def stay(self) -> Report:
-        """Return what became of the idle users."""
-        return report(self._job, [], Ledger(self._job, 0), endings(self._idle))
 
     def _open_loop(self, ledger: Ledger, start_ns: int) -> Alarm:
         assert self._job.rate_per_s is not None
@@ -104,20 +116,23 @@ class Worker:
         alarm.at(start_ns + after_ns)
         return alarm
 
+    def _note(self, cycles: int) -> None:
+        self._cycles = cycles
+
     async def _watch(self, ledger: Ledger) -> None:
         """Say how it goes, until everything sent has come or nothing comes any more."""
         quiet_since_s, before, ticks = time.monotonic(), -1, 0
         acks = self._job.dialect.acks
         while True:
             await asyncio.sleep(_TICK_S)
-            told = sum(ledger.refused.values())
-            post.send(self._writer, (ledger.sent, ledger.received, told))
+            refused = sum(ledger.refused.values())
+            post.send(self._writer, Counts(ledger.sent, ledger.received, refused, self._cycles))
             now_s = time.monotonic()
             heard = ledger.received + min(ledger.answered, ledger.sent)
             if heard != before:
                 quiet_since_s, before = now_s, heard
             ticks += 1
-            if now_s * 1e9 < ledger.until_ns:
+            if now_s * 1e9 < ledger.until_ns or self._cycles < self._job.cycles:
                 if ticks % _TICKS_UNTIL_NUDGE == 0:
                     for talk in self._talks:
                         talk.nudge()
@@ -127,38 +142,49 @@ class Worker:
                 return
 
 
-async def _connect_all(links: list[tuple[Link, str]]) -> None:
+async def _connect_all(links: Sequence[Link], urls: Sequence[str]) -> None:
     several = len(links) > _LINKS_PER_SOURCE
-    for first in range(0, len(links), _TOGETHER):
+    ends = list(zip(links, urls, strict=True))
+    for first in range(0, len(ends), _TOGETHER):
         source = f"127.0.0.{2 + first // _LINKS_PER_SOURCE}" if several else None
         async with asyncio.TaskGroup() as group:
-            for link, url in links[first : first + _TOGETHER]:
+            for link, url in ends[first : first + _TOGETHER]:
                 group.create_task(link.connect(url, source))
 
 
 async def main(socket: str) -> None:
     """Do the one job that comes over the socket, until told to stop."""
     reader, writer = await asyncio.open_unix_connection(socket)
-    job = await post.receive(reader)
+    job: Job = await post.receive(reader)
+    os.nice(job.nice)
     worker = Worker(job, writer)
     beating: asyncio.Task[None] | None = None
+    idle = not job.pairs and not job.cycles
     try:
         await worker.connect()
         post.send(writer, "ready")
-        beating = asyncio.create_task(worker.beat())
         start_ns = await post.receive(reader)
-        if job.pairs:
-            post.send(writer, await worker.talk(start_ns))
+        beating = asyncio.create_task(worker.beat())
+        if not idle:
+            post.send(writer, await worker.work(start_ns))
         await post.receive(reader)  # the word to stop
-        if not job.pairs:
-            post.send(writer, worker.stay())
+        if idle:
+            post.send(writer, worker.report())
         await writer.drain()
     except* BenchError as errors:
-        post.send(writer, errors.exceptions[0])
+        post.send(writer, _first(errors))
         await writer.drain()
     finally:
         if beating is not None:
             beating.cancel()
+
+
+def _first(errors: BaseExceptionGroup[BenchError]) -> BenchError:
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    assert isinstance(first, BenchError)
+    return first
 
 
 if __name__ == "__main__":

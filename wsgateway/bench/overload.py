@@ -1,0 +1,128 @@
+"""`overload`: several times what the cluster can do, while some users go on calmly."""
+
+import argparse
+from dataclasses import replace
+
+from wsgateway.bench import flags
+from wsgateway.bench.cluster import Cluster
+from wsgateway.bench.crew import Crew
+from wsgateway.bench.findings import Findings, Table, run_table
+from wsgateway.bench.plan import load_jobs
+from wsgateway.bench.plots import timeline
+from wsgateway.bench.run import Progress, Watch, measure, new_tag, wsgateway_target
+from wsgateway.bench.screen import Screen
+from wsgateway.bench.shape import BenchError, Outcome, Shape
+from wsgateway.command import Parser
+
+_CALIBRATE_S = 3.0
+_GREEDY, _CALM = "greedy", "calm"
+# Why: the load must not take from the gateways the CPU time whose shortage is to be measured.
+# 原因：压测进程不能和网关抢 CPU，否则量到的是争抢，而不是网关自己的不足。
+_NICE = 5
+
+
+def add_flags(parser: Parser) -> None:
+    """Add the flags of this command."""
+    flags.add_shape(parser, duration_s=10.0)
+    add = parser.add_argument
+    add("--nodes", type=flags.whole(1), default=2, metavar="N", help="gateways [2]")
+    add("--times", type=flags.positive, default=3.0, metavar="X", help="of the capacity [3]")
+    add("--calm-pairs", type=flags.whole(1), default=20, metavar="N", help="who go on [20]")
+    add("--calm-rate", type=flags.positive, default=100.0, metavar="MSG/S", help="in all [100]")
+
+
+async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
+    """Measure the capacity, the calm users alone, and then beside those who ask too much."""
+    found = Findings(seed=given.seed)
+    shape = flags.shape(given, nodes=given.nodes)
+    calm = replace(
+        shape, pairs=given.calm_pairs, rate_per_s=given.calm_rate, load_processes=1, seed=7
+    )
+    target = wsgateway_target(router=given.router)
+    async with Cluster(
+        target, nodes=shape.nodes, router=given.router, kafka=given.kafka
+    ) as cluster:
+        with screen.bar("capacity") as move:
+            most = await measure(
+                cluster,
+                replace(shape, duration_s=min(_CALIBRATE_S, shape.duration_s)),
+                progress=move,
+            )
+        if not most.delivered:
+            raise BenchError(f"nothing arrived in the closed loop: {most.faults}")
+        with screen.bar("calm users alone") as move:
+            before = await measure(cluster, calm, progress=move)
+        greedy = replace(shape, rate_per_s=given.times * most.per_s)
+        with screen.bar(f"{greedy.rate_per_s:,.0f} msg/s offered") as move:
+            flooded, beside = await _both(cluster, greedy, calm, move)
+    found.add("capacity, closed loop", most)
+    found.add("calm users alone", before)
+    found.add(f"greedy users, {given.times:g} x capacity", flooded)
+    found.add("calm users beside them", beside)
+    _tell(found, before, flooded, beside, most)
+    return found
+
+
+async def _both(
+    cluster: Cluster, greedy: Shape, calm: Shape, progress: Progress
+) -> tuple[Outcome, Outcome]:
+    urls, dialect = cluster.urls, cluster.target.dialect
+    jobs = load_jobs(greedy, urls, dialect, tag=new_tag(), group=_GREEDY, nice=_NICE)
+    jobs += load_jobs(calm, urls, dialect, tag=new_tag(), group=_CALM)
+    async with Crew(jobs) as crew:
+        await crew.ready()
+        watch = Watch(cluster, crew, greedy, progress)
+        reports = await watch.follow()
+    flooded = watch.outcome([one for one in reports if one.group == _GREEDY], greedy)
+    return flooded, watch.outcome([one for one in reports if one.group == _CALM], calm)
+
+
+def _tell(
+    found: Findings, before: Outcome, flooded: Outcome, beside: Outcome, most: Outcome
+) -> None:
+    ratio = beside.p(99) / max(before.p(99), 1e-6)
+    peaks = [max(one) for one in zip(*(m.rss_kib for m in flooded.moments), strict=True)]
+    grown_kib = max(b - a for a, b in zip(flooded.idle_rss_kib, peaks, strict=True))
+    refused = sum(flooded.refused.values())
+    answered = flooded.sent - flooded.unanswered
+    offered = flooded.sent + flooded.held
+    found.tables = [
+        run_table(f"{flooded.broker}, {flooded.shape.nodes} gateways", found),
+        Table(
+            "What became of what the greedy users offered",
+            ("", "messages"),
+            [
+                ("offered", f"{offered:,}"),
+                (
+                    "not sent: the gateway read no further, their socket was full",
+                    f"{flooded.held:,}",
+                ),
+                ("sent", f"{flooded.sent:,}"),
+                ("acked", f"{answered - refused:,}"),
+                *((f"refused: {code}", f"{n:,}") for code, n in flooded.refused.items()),
+                ("no answer", f"{flooded.unanswered:,}"),
+            ],
+            note=f"p99 of the calm users: {before.p(99):.2f} ms before, {beside.p(99):.2f} ms "
+            f"beside, ratio {ratio:.2f}. A gateway's memory grew by {grown_kib / 1024:.0f} MiB "
+            "at most.",
+        ),
+    ]
+    found.numbers = {
+        "capacity_per_s": most.per_s,
+        "offered_per_s": flooded.shape.rate_per_s,
+        "calm_p99_before_ms": before.p(99),
+        "calm_p99_beside_ms": beside.p(99),
+        "calm_p99_ratio": ratio,
+        "rss_peak_kib": peaks,
+        "rss_grown_kib": grown_kib,
+        "held": flooded.held,
+    }
+    found.plot = lambda: timeline(
+        flooded.moments,
+        (
+            f"In overload a gateway grows by {grown_kib / 1024:.0f} MiB at most; "
+            f"calm users' p99 is {ratio:.1f} times as long",
+            f"过载时网关内存最多增加 {grown_kib / 1024:.0f} MiB；"
+            f"其他用户的 p99 是平时的 {ratio:.1f} 倍",
+        ),
+    )
