@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsgateway.kafka.topics import PARTITIONS
+from wsgateway.lab import reckoning
 from wsgateway.lab.capacity import Costs, Price
 from wsgateway.lab.sizing import Demand, plan
 from wsgateway.lab.wire import Wire
@@ -77,10 +78,13 @@ def test_gateways_fill_whole_zones_and_one_zone_may_fail() -> None:
 
 
 def test_every_step_is_shown_in_both_languages() -> None:
-    steps = plan(Demand(), COSTS).steps
+    demand = Demand()
+    made = plan(demand, COSTS)
+    steps = reckoning.steps(demand, COSTS, made)
     shown = {english: (value, how) for english, _, value, how in steps}
     assert shown["connections"] == ("3,000,000", "10,000,000 x 0.3")
     assert "250 us" in shown["busy gateway cores"][1]
+    assert shown["gateways"][0] == f"{made.gateways:,}"
     assert all(english.isascii() and not chinese.isascii() for english, chinese, *_ in steps)
 
 

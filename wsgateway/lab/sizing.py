@@ -1,13 +1,13 @@
-"""What a deployment needs: demand times measured costs, with every step shown. Pure."""
+"""What a deployment needs: demand times measured costs. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 from wsgateway.kafka.topics import PARTITIONS
 from wsgateway.lab.capacity import Costs
 from wsgateway.lab.wire import Wire
 
-_DAY_S = 86_400
+DAY_S = 86_400
 _CORE_US = 1_000_000  # what one core has to spend in a second
 _OWN_FILES = 64  # of a gateway without users: its libraries, its links to brokers, its log
 
@@ -54,7 +54,7 @@ class Demand:
     @property
     def messages_per_s(self) -> float:
         """In the busiest hour."""
-        return self.users * self.messages_per_day * self.peak / _DAY_S
+        return self.users * self.messages_per_day * self.peak / DAY_S
 
     @property
     def pings_per_s(self) -> float:
@@ -65,10 +65,6 @@ class Demand:
     def reconnects_per_s(self) -> float:
         """While the users of a failed zone come back."""
         return self.connections / self.zones / self.back_within_s
-
-
-Step = tuple[str, str, str, str]
-"""One line of a reckoning: (English, Chinese, value, how it came about)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ class Plan:
         gateway_cores, broker_cores: how busy the processor is at peak, by cause.
         connections_each, memory_mib_each, files_each, network_mbit_each: of one gateway while a
             zone is down.
-        steps: the reckoning, in order.
+        message_us, broker_message_us: what a message costs both its gateways, and the broker.
     """
 
     gateways: int
@@ -110,7 +106,8 @@ class Plan:
     memory_mib_each: float
     files_each: int
     network_mbit_each: float
-    steps: tuple[Step, ...]
+    message_us: float
+    broker_message_us: float
 
 
 def plan(demand: Demand, costs: Costs, *, batches: float = 1.0, publishes: float = 1.0) -> Plan:
@@ -132,7 +129,7 @@ def plan(demand: Demand, costs: Costs, *, batches: float = 1.0, publishes: float
     gateways = demand.zones * ceil(max(by_cpu, by_files, 1.0) / left / demand.zones)
     each = demand.connections / (gateways * left)
     bits = _bits_per_s(demand)
-    made = Plan(
+    return Plan(
         gateways=gateways,
         bound_by="cpu" if by_cpu >= by_files else "files",
         shards=max(3, ceil(at_brokers.total / demand.busy)),  # a cluster has three at least
@@ -143,14 +140,9 @@ def plan(demand: Demand, costs: Costs, *, batches: float = 1.0, publishes: float
         memory_mib_each=each * costs.connection_kib / 1024,
         files_each=ceil(each) + _OWN_FILES,
         network_mbit_each=bits / (gateways * left) / 1e6,
-        steps=(),
+        message_us=message_us,
+        broker_message_us=broker_us,
     )
-    steps = (
-        *_load(demand),
-        *_order(demand, costs, made, message_us, broker_us),
-        *_each(demand, costs, made),
-    )
-    return replace(made, steps=steps)
 
 
 def _cores(demand: Demand, message_us: float, ping_us: float, connect_us: float) -> Cores:
@@ -166,92 +158,3 @@ def _bits_per_s(demand: Demand) -> float:
     one = Wire.of(demand.content_bytes)
     per_message = one.message_in + one.message_out
     return 8 * (demand.messages_per_s * per_message + demand.pings_per_s * one.ping)
-
-
-def _load(d: Demand) -> tuple[Step, ...]:
-    """Return what the demand comes to."""
-    return (
-        ("connections", "连接数", f"{d.connections:,.0f}", f"{d.users:,} x {d.online:g}"),
-        (
-            "messages per second",
-            "每秒消息数",
-            f"{d.messages_per_s:,.0f}",
-            f"{d.users:,} x {d.messages_per_day:g} / {_DAY_S:,} s x {d.peak:g}",
-        ),
-        (
-            "heartbeats per second",
-            "每秒心跳数",
-            f"{d.pings_per_s:,.0f}",
-            f"{d.connections:,.0f} / {d.ping_s:g} s",
-        ),
-        (
-            "reconnects per second",
-            "每秒重连数",
-            f"{d.reconnects_per_s:,.0f}",
-            f"{d.connections:,.0f} / {d.zones} / {d.back_within_s:g} s",
-        ),
-    )
-
-
-def _order(
-    d: Demand, costs: Costs, made: Plan, message_us: float, broker_us: float
-) -> tuple[Step, ...]:
-    """Return what is needed for it; µs and KiB in it are measured, the rest is demand."""
-    busy = f"{made.gateway_cores.total:.1f}"
-    zones = f"{d.zones} / {d.zones - 1}"
-    return (
-        (
-            "busy gateway cores",
-            "网关占满的核数",
-            busy,
-            f"{d.messages_per_s:,.0f} x {message_us:.0f} us + {d.pings_per_s:,.0f} x "
-            f"{costs.ping_us:.0f} us + {d.reconnects_per_s:,.0f} x {costs.connect_us:.0f} us",
-        ),
-        (
-            "gateways",
-            "网关数",
-            f"{made.gateways:,}",
-            f"{busy} / {d.busy:g} x {zones}"
-            if made.bound_by == "cpu"
-            else f"{d.connections:,.0f} / {d.files_per_gateway:,} files x {zones}",
-        ),
-        (
-            "Redis Cluster shards",
-            "Redis Cluster 分片",
-            f"{made.shards:,}",
-            f"({d.messages_per_s:,.0f} x {broker_us:.0f} us + {d.pings_per_s:,.0f} x "
-            f"{costs.broker_ping_us:.0f} us + ...) / {d.busy:g}, 3 at least",
-        ),
-        (
-            "Kafka partitions, if it is Kafka",
-            "若用 Kafka：分区数",
-            f"{made.partitions:,}",
-            f"{made.gateways:,} x {PARTITIONS}",
-        ),
-    )
-
-
-def _each(d: Demand, costs: Costs, made: Plan) -> tuple[Step, ...]:
-    """Return what each gateway has to bear while a zone is down."""
-    each = made.connections_each
-    return (
-        (
-            "connections each, a zone down",
-            "少一个可用区时每个网关的连接",
-            f"{each:,.0f}",
-            f"{d.connections:,.0f} / ({made.gateways:,} x {d.zones - 1} / {d.zones})",
-        ),
-        (
-            "memory for them, MiB",
-            "这些连接的内存，MiB",
-            f"{made.memory_mib_each:,.0f}",
-            f"{each:,.0f} x {costs.connection_kib:.1f} KiB",
-        ),
-        ("open files each", "每个网关的打开文件", f"{made.files_each:,}", "ulimit -n"),
-        (
-            "network each, Mbit/s",
-            "每个网关的网络，Mbit/s",
-            f"{made.network_mbit_each:,.1f}",
-            "frames, acks, envelopes, heartbeats, with their packets",
-        ),
-    )
