@@ -171,7 +171,8 @@ async def _identify_one(url: str, timeout_s: float) -> tuple[str, bool]:
         raise RedisUnavailable(f"Redis at {where} does not answer: {reason(error)}") from None
     if not isinstance(info, Mapping) or "redis_version" not in info:
         raise RedisUnavailable(f"what answers at {where} is no Redis: it does not say its version")
-    return server_name(info), info.get("redis_mode") == "cluster"
+    mode = info.get("redis_mode", info.get("server_mode"))  # the latter is what Valkey calls it
+    return server_name(info), mode == "cluster"
 
 
 def without_password(url: str) -> str:

@@ -21,7 +21,8 @@ _sentinel_pool: Any = SentinelConnectionPool
 class Nodes(Protocol):
     """The servers behind one URL.
 
-    `sharded` says that channels have owners like keys: SPUBLISH and SSUBSCRIBE.
+    `sharded` says that channels have owners like keys: SPUBLISH and SSUBSCRIBE. A replica takes
+    both, too, but it counts only its own subscribers; unlike them, EXISTS is refused there.
     """
 
     sharded: bool

@@ -136,7 +136,7 @@ class Publisher:
             commands.append((self._command, channel.name, payload))
             channels.append(channel)
         for link, (commands, channels) in pipelines.items():
-            link.call(commands, partial(self._answered, channels))
+            link.call(commands, partial(self._answered, link, channels))
 
     def _take(self, channel: _Channel) -> bytes:
         """Return the next payload of `channel`: the same again, if that has to be sent again."""
@@ -155,17 +155,31 @@ class Publisher:
         self._in_flight_bytes += len(payload)
         return payload
 
-    def _answered(self, channels: list[_Channel], answer: Answer) -> None:
+    def _answered(self, link: Link, channels: list[_Channel], answer: Answer) -> None:
         if isinstance(answer, RedisUnavailable):
             self._nodes.suspect()
             self._failed(str(answer))
         replies = answer if isinstance(answer, list) else [answer] * len(channels)
         for channel, reply in zip(channels, replies, strict=True):
             self._in_flight_bytes -= sum(map(len, channel.sent)) + len(channel.sent) - 1
-            self._end(channel, reply)
+            if reply == 0 and self._nodes.sharded:
+                # Why: a master that was made a replica publishes too, but counts nobody, for all
+                # have gone where its successor is. So it is asked whether it is still the owner.
+                # 原因：被降为副本的主节点照样会发布，但数到零个订阅者，因为大家都去了新主节点。
+                # 所以再问它一句：你还是这个槽的主人吗？
+                link.call([("EXISTS", channel.name)], partial(self._checked, channel))
+            else:
+                self._end(channel, reply)
         if self._due and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._flush)
+
+    def _checked(self, channel: _Channel, answer: Answer) -> None:
+        """Nobody was counted: that is the truth only if the owner of the channel says so."""
+        owned = isinstance(answer, list) and isinstance(answer[0], int)
+        if isinstance(answer, list) and (why := refusal(answer[0])):
+            self._nodes.redirected(why)
+        self._finish(channel, Status.OFFLINE if owned else Status.UNKNOWN)
 
     def _end(self, channel: _Channel, reply: object) -> None:
         why = refusal(reply)
@@ -176,15 +190,19 @@ class Publisher:
                 self._is_due(channel)
                 return
             self._failed(why)
+        if isinstance(reply, int):
+            self._finish(channel, Status.ROUTED if reply > 0 else Status.OFFLINE)
+        else:
+            self._finish(channel, Status.UNKNOWN)
+
+    def _finish(self, channel: _Channel, status: Status) -> None:
         channel.link = None
         sent, channel.sent = channel.sent, []
         dones, channel.sent_dones = channel.sent_dones, []
-        status = Status.UNKNOWN
-        if isinstance(reply, int):
+        if status is not Status.UNKNOWN:
             self._failing = False
             self.publishes += 1
             self.envelopes += len(sent)
-            status = Status.ROUTED if reply > 0 else Status.OFFLINE
         _settle(dones, status)
         if channel.envelopes:
             if not channel.due:

@@ -113,7 +113,12 @@ class Subscriber:
         unconfirmed = self._loop.call_later(self._timeout_s, self._check)
         try:
             self._wire = wire
-            wire.write([("SSUBSCRIBE" if self._nodes.sharded else "SUBSCRIBE", *self._channels)])
+            if self._nodes.sharded:
+                # Why: a replica would take SSUBSCRIBE, but who publishes counts at the master.
+                # 原因：副本也接受 SSUBSCRIBE，但发布者的计数在主节点上。
+                wire.write([("EXISTS", *self._channels), ("SSUBSCRIBE", *self._channels)])
+            else:
+                wire.write([("SUBSCRIBE", *self._channels)])
             return await self._ended
         finally:
             unconfirmed.cancel()
@@ -130,6 +135,8 @@ class Subscriber:
         if why is not None:
             self._nodes.redirected(why)  # it goes on where the map says then
             self.cut(why)
+        elif not isinstance(reply, list):
+            pass  # the answer to EXISTS
         elif reply[0] in _MESSAGES:
             self._hear(reply[2])
         elif reply[0] in _CONFIRMED:

@@ -15,7 +15,7 @@ from wsgateway.envelope import split
 from wsgateway.heartbeat import sweep_is_late
 from wsgateway.presence.base import Claims
 from wsgateway.redis.connect import connect
-from wsgateway.redis.link import Answer
+from wsgateway.redis.link import Answer, refusal
 from wsgateway.redis.publisher import Publisher
 from wsgateway.redis.subscriber import Subscriber
 from wsgateway.routers.base import Deliver, Done, RouterHealth
@@ -168,24 +168,20 @@ class RedisRouter:
             gaps = self._own.gaps if self._own.subscribed.is_set() else -1
             command = "SPUBLISH" if self._nodes.sharded else "PUBLISH"
             self._nodes.link_of(self._own_channel).call(
-                [(command, self._own_channel, _CANARY)],
+                [("EXISTS", self._own_channel), (command, self._own_channel, _CANARY)],
                 partial(self._sung, gaps),
             )
 
     def _sung(self, gaps: int, answer: Answer) -> None:
         if not isinstance(answer, list):
             log.debug("canary not sent: %s", answer)
-        elif isinstance(answer[0], int):
-            # Why: a cluster may make our node a replica. It still passes messages on to us, but
-            # who publishes is told that nobody listens: our users would be offline for others.
-            # 原因：集群可能把我们所在的节点降为副本。消息仍会转来，但发布者得到的计数是零人，
-            # 于是在别人看来我们的用户都不在线。
-            if answer[0] == 0 and gaps == self._own.gaps:
-                self._own.cut("nobody hears what is published to our channel")
-        else:
-            self._nodes.redirected(str(answer[0]))
-            if gaps == self._own.gaps:
-                self._own.cut(f"our channel is elsewhere: {answer[0]}")
+        elif why := next(filter(None, map(refusal, answer)), None):
+            self._nodes.redirected(why)  # a slot has moved: the next one goes there
+        elif answer[1] == 0 and gaps == self._own.gaps:
+            # Why: a subscription that is not where others publish. They would be told that we
+            # are gone, and our users offline.
+            # 原因：订阅不在别人发布的那个节点上。别人会以为我们已消失、用户都不在线。
+            self._own.cut("nobody hears what is published to our channel")
 
     def _is_silent(self, one: Subscriber) -> bool:
         silence_s = asyncio.get_running_loop().time() - one.heard_s
