@@ -36,3 +36,12 @@ def test_heartbeats_and_a_crowd_cost_something(cluster: Cluster) -> None:
     crowd = meter.crowd(cluster, "m3", users=100)
     assert crowd.users == 100
     assert crowd.spent.sender_us > 100  # more than a microsecond each
+
+
+def test_a_survey_prices_everything(cluster: Cluster) -> None:
+    shapes = ((1, 1), (16, 1), (64, 2))
+    runs, found = meter.survey(cluster, ["m1", "m2", "m3"], shapes=shapes, total=800, users=100)
+    assert [(run.messages, run.gateways) for run in runs] == [(200, 1), (800, 1), (800, 2)]
+    assert found.message_us() > 2 * found.message_us(batches=1 / 64, publishes=1 / 64)
+    assert found.ping_us > 0
+    assert found.connect_us > 0

@@ -11,7 +11,7 @@ from random import Random
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
-from wsgateway.lab.capacity import Crowd, Run, Spent
+from wsgateway.lab.capacity import Costs, Crowd, Run, Spent, costs
 from wsgateway.lab.cluster import Cluster
 from wsgateway.lab.loop import shared_loop
 
@@ -19,8 +19,47 @@ _PATIENCE_S = 30.0
 _CONTENT = "x" * 100
 _EACH = 8  # recipients on each gateway
 _AT_ONCE = 16  # connections being opened
+_BEATS = 2_500
+
+# Alone, in small and in full bursts, to one gateway and to several: enough to tell prices apart.
+SHAPES = ((1, 1), (8, 1), (8, 7), (64, 1), (64, 3), (64, 7))
 
 _numbers = count(1)  # a gateway takes a message id only once
+
+
+def survey(
+    cluster: Cluster,
+    gateway_ids: Sequence[str],
+    *,
+    shapes: Sequence[tuple[int, int]] = SHAPES,
+    total: int = 4_000,
+    users: int = 1_000,
+) -> tuple[list[Run], Costs]:
+    """Measure all that the cost model wants: messages of several shapes, heartbeats, a crowd.
+
+    Args:
+        cluster: gateways as processes.
+        gateway_ids: the first one sends, the others receive, the last one gets the crowd.
+        shapes: (messages in one burst, gateways written to).
+        total: messages of each shape; a quarter of it where they go one at a time.
+        users: size of the crowd.
+    """
+    # Why: the crowd comes first, while its gateway is fresh. A process that has been busy takes new
+    # connections into memory it already has, and they would look like nothing.
+    # 原因：先来人群，趁那个网关还是新的。忙过的进程会把新连接放进已有的内存，看上去就像不占内存。
+    came = crowd(cluster, gateway_ids[-1], users=users)
+    beat = pings(cluster, gateway_ids[0], total=_BEATS)
+    runs = [
+        messages(
+            cluster,
+            gateway_ids[0],
+            gateway_ids[1 : 1 + many],
+            total=total if in_flight > 1 else total // 4,
+            in_flight=in_flight,
+        )
+        for in_flight, many in shapes
+    ]
+    return runs, costs(runs, beat, _BEATS, came)
 
 
 def messages(
