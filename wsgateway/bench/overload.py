@@ -120,9 +120,7 @@ def _tell(
     found.plot = lambda: timeline(
         flooded.moments,
         (
-            f"In overload a gateway grows by {grown_kib / 1024:.0f} MiB at most; "
-            f"calm users' p99 is {ratio:.1f} times as long",
-            f"过载时网关内存最多增加 {grown_kib / 1024:.0f} MiB；"
-            f"其他用户的 p99 是平时的 {ratio:.1f} 倍",
+            f"In overload: memory up {grown_kib / 1024:.0f} MiB at most, others' p99 x {ratio:.1f}",
+            f"过载时：内存最多增加 {grown_kib / 1024:.0f} MiB，其他用户的 p99 变为 {ratio:.1f} 倍",
         ),
     )

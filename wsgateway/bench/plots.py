@@ -65,12 +65,12 @@ def load_curve(most: Outcome, steps: Sequence[Outcome]) -> bytes:
             color=GREY,
         )
         upper.set_ylim(0)
-        upper.set_ylabel(label("delivered (msg/s)", "送达（条/秒）"))
+        upper.set_ylabel(stacked("delivered (msg/s)", "送达（条/秒）"))
         lower.plot(offered, [one.p(50) for one in steps], "o-", color=BLUE, label="p50")
         lower.plot(offered, [one.p(99) for one in steps], "s--", color=ORANGE, label="p99")
         lower.set_yscale("log")
         lower.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        lower.set_ylabel(label("latency (ms, log)", "延迟（毫秒，对数）"))
+        lower.set_ylabel(stacked("latency (ms, log scale)", "延迟（毫秒，对数轴）"))
         lower.set_xlabel(label("offered (msg/s)", "施加的负载（条/秒）"))
         lower.legend()
         for axes in (upper, lower):
@@ -101,7 +101,8 @@ def cost_bars(rows: Sequence[tuple[str, float]]) -> bytes:
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(label("gateway CPU (ms per 1,000 messages)", "网关 CPU（毫秒/每千条消息）"))
         axes.set_title(
-            f"Dearest to cheapest: {spread:.2f} times\n最贵与最便宜之比：{spread:.2f} 倍"
+            f"A message costs {spread:.2f} times as much in the dearest run as in the cheapest\n"
+            f"最贵的一次，每条消息的开销是最便宜的 {spread:.2f} 倍"
         )
     return made.png
 
@@ -114,7 +115,7 @@ def memory_line(users: Sequence[int], rss_kib: Sequence[int], each_kib: float) -
         axes.set_ylim(0)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set_xlabel(label("idle registered connections", "已注册的空闲连接数"))
-        axes.set_ylabel(label("resident memory (MiB)", "常驻内存（MiB）"))
+        axes.set_ylabel(stacked("resident memory (MiB)", "常驻内存（MiB）"))
         axes.set_title(f"A connection costs {each_kib:.1f} KiB\n每条连接占 {each_kib:.1f} KiB")
     return made.png
 
@@ -130,7 +131,7 @@ def timeline(moments: Sequence[Moment], title: Names) -> bytes:
         ):
             at, per_s = _rates(moments, name)
             upper.plot(at, per_s, color=colour, ls=dash, label=label(*names))
-        upper.set_ylabel(label("messages per second", "条/秒"))
+        upper.set_ylabel(stacked("messages per second", "每秒消息数（条）"))
         upper.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         upper.legend()
         _draw_memory(lower, moments)
@@ -143,7 +144,7 @@ def _draw_memory(axes: Axes, moments: Sequence[Moment]) -> None:
     for number in range(len(moments[0].rss_kib)):
         axes.plot(at, [one.rss_kib[number] / 1024 for one in moments], label=f"g{number + 1}")
     axes.set_ylim(0)
-    axes.set_ylabel(label("resident memory (MiB)", "常驻内存（MiB）"))
+    axes.set_ylabel(stacked("resident memory (MiB)", "常驻内存（MiB）"))
     axes.set_xlabel(label("time (s)", "时间（秒）"))
     axes.legend()
 
@@ -161,3 +162,8 @@ def _rates(moments: Sequence[Moment], name: str) -> tuple[list[float], list[floa
 def label(en: str, zh: str) -> str:
     """Return a label in both languages; a name common to both, once."""
     return en if en == zh else f"{en} / {zh}"
+
+
+def stacked(en: str, zh: str) -> str:
+    """Return a label in both languages, one above the other: for a short axis."""
+    return f"{en}\n{zh}"

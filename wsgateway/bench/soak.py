@@ -34,7 +34,7 @@ def add_flags(parser: Parser) -> None:
 async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     """Measure the capacity for `--duration`, then send `--messages` at a share of it."""
     found = Findings(seed=given.seed)
-    limits.raise_files(given.users + 4 * given.pairs + 1_000)
+    limits.raise_files(given.users // given.nodes + 4 * given.pairs + 1_000)
     shape = flags.shape(given, nodes=given.nodes)
     target = wsgateway_target(router=given.router)
     async with Cluster(
@@ -133,7 +133,7 @@ def _tell(found: Findings, soaked: Outcome, cycles: int) -> None:
     found.plot = lambda: timeline(
         soaked.moments,
         (
-            f"After {soaked.sent:,} messages a gateway grows by {per_million:,.0f} KiB per million",
-            f"{soaked.sent:,} 条消息之后，网关内存每百万条增长 {per_million:,.0f} KiB",
+            f"{soaked.sent:,} messages; memory grows {per_million:,.0f} KiB per million",
+            f"共 {soaked.sent:,} 条消息；内存每百万条增长 {per_million:,.0f} KiB",
         ),
     )

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from itertools import product
 
-from wsgateway.bench import flags
+from wsgateway.bench import flags, limits
 from wsgateway.bench.ceiling import ceiling
 from wsgateway.bench.cluster import Cluster
 from wsgateway.bench.findings import Findings, Table, run_table
@@ -43,6 +43,7 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     if len(given.nodes) > 1 or len(given.users) > 1:
         return await _costs(given, screen)
     found = Findings(seed=given.seed)
+    limits.raise_files(given.users[0] // given.nodes[0] + 4 * given.pairs + 1_000)
     shape = flags.shape(given, nodes=given.nodes[0], idle_users=given.users[0])
     target = wsgateway_target(router=given.router)
     steps: list[Outcome] = []
@@ -84,9 +85,11 @@ async def _costs(given: argparse.Namespace, screen: Screen) -> Findings:
     found = Findings(seed=given.seed)
     target = wsgateway_target(router=given.router)
     costs: list[tuple[str, float]] = []
+    limits.raise_files(max(given.users) // min(given.nodes) + 4 * given.pairs + 1_000)
     for nodes, users in product(given.nodes, given.users):
         shape: Shape = flags.shape(given, nodes=nodes, idle_users=users)
-        name = f"{nodes} gateways, {users + 2 * shape.pairs:,} users"
+        gateways = f"{nodes} gateway{'s' * (nodes > 1)}"
+        name = f"{gateways}, {users + 2 * shape.pairs:,} users"
         with screen.bar(name) as move:
             outcome = await run(
                 target, shape, router=given.router, kafka=given.kafka, progress=move
