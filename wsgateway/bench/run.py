@@ -160,7 +160,7 @@ class Watch:
 
     def outcome(self, reports: Sequence[Report], shape: Shape) -> Outcome:
         """Return what came of some of the load, which was offered in `shape`."""
-        latencies = _merged([(one.latencies_ms, one.delivered) for one in reports])
+        latencies = merged([(one.latencies_ms, one.delivered) for one in reports])
         lateness = sorted(ms for one in reports for ms in one.lateness_ms)
         delivered = sum(one.delivered for one in reports)
         nodes_s, brokers_s, load_s = self._used
@@ -222,7 +222,7 @@ class Watch:
         self._progress(min(max(done, 0.0), 1.0), word)
 
 
-def _merged(parts: Sequence[tuple[list[float], int]]) -> list[float]:
+def merged(parts: Sequence[tuple[list[float], int]]) -> list[float]:
     """Return one sorted sample; each part has as much weight as it counted messages."""
     if sum(len(values) for values, _ in parts) <= MOST_LATENCIES:
         return sorted(value for values, _ in parts for value in values)
