@@ -25,8 +25,7 @@ from wsgateway.kafka.settings import kafka_settings
 from wsgateway.kafka.tail import Tail
 from wsgateway.kafka.topics import PARTITIONS, RESERVED_IDS, Topics
 from wsgateway.presence.base import Claims
-from wsgateway.protocol import Status
-from wsgateway.routers.base import Deliver, Done, RouterHealth
+from wsgateway.routers.base import Deliver, Done, RouterHealth, tell
 
 log = logging.getLogger(__name__)
 
@@ -124,12 +123,12 @@ class KafkaRouter:
         """See `Router.route_to_gateway`: `accepted`, `offline` (no such topic) or `unknown`."""
         record = Record(key.encode(), envelope)
         writing = self._publisher.publish(self._topics.of(gateway_id), record)
-        writing.add_done_callback(partial(_written, done))
+        writing.add_done_callback(partial(tell, done))
 
     def broadcast_to_all_gateways(self, envelope: bytes, done: Done) -> None:
         """See `Router.broadcast_to_all_gateways`."""
         writing = self._publisher.publish(self._topics.broadcast, Record(b"", envelope))
-        writing.add_done_callback(partial(_written, done))
+        writing.add_done_callback(partial(tell, done))
 
     async def stop(self) -> None:
         """See `Router.stop`; what is settled is committed."""
@@ -240,11 +239,6 @@ class KafkaRouter:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 return f"{task.get_name()} died: {task.exception()!r}"
         return reader.tail.failure
-
-
-def _written(done: Done, writing: "asyncio.Future[Status]") -> None:
-    failed = writing.cancelled() or writing.exception() is not None
-    done(Status.UNKNOWN if failed else writing.result())
 
 
 def _p50_p99(values: list[float]) -> tuple[float, float]:
