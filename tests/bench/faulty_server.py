@@ -1,11 +1,13 @@
 """A server that keeps its promises but for one: `faulty_server.py PORT FAULT`.
 
 Faults: `drop`, `double` and `swap` do that to every tenth message; `silent` acks none of them,
-`refuse` refuses them with the code `overloaded`, `die` ends the process at the first message.
+`refuse` refuses them with the code `overloaded`. `deaf` drops every message, `die` ends the process
+at the first, `close` closes the recipient's connection, and `none` is no fault.
 """
 
 import asyncio
 import json
+import os
 import sys
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -30,13 +32,16 @@ async def pass_on(socket: ServerConnection, frame: dict[str, str], fault: str) -
     faulty = int(frame["id"]) % EACH == 0
     if fault == "die":
         print("out of order on purpose", flush=True)
-        sys.exit(3)
+        os._exit(3)
     to = connected[frame["to"]]
+    if fault == "close":
+        await to.close(4004)
+        return
     message = json.dumps({"type": "message", "from": "x", "content": frame["content"]})
     earlier = held.pop(frame["to"], None)
     if faulty and fault == "swap":
         held[frame["to"]] = message
-    elif not (faulty and fault in ("drop", "refuse")):
+    elif fault != "deaf" and not (faulty and fault in ("drop", "refuse")):
         await to.send(message)
     if faulty and fault == "double":
         await to.send(message)

@@ -25,7 +25,7 @@ _COMMANDS = {
     "ladder": "from the plain design to this one, a step at a time",
 }
 _NEEDED = ("picows", "psutil", "rich", "uvloop", "matplotlib", "zhplot")
-_INTERRUPTED = 130
+INTERRUPTED = 130
 
 
 class Command(Protocol):
@@ -79,6 +79,9 @@ async def perform(given: argparse.Namespace) -> int:
         f"{facts['usable_cores']} cores, {facts['cpu']}, Python {facts['python']}, "
         f"load average {facts['load_average'][0]}, seed {given.seed}"
     )
+    for file in (given.json, given.plot):
+        if file:
+            _touch(file)  # now, and not when the work is done
     found = await _module(given.command).perform(given, screen)
     for table in found.tables:
         screen.table(table)
@@ -88,6 +91,10 @@ async def perform(given: argparse.Namespace) -> int:
     if not found.faults:
         screen.say("verified: every message exactly once and in order, or refused with a code")
     return 1 if found.faults else 0
+
+
+def _touch(file: str) -> None:
+    Path(file).touch()
 
 
 def _write(given: argparse.Namespace, facts: dict[str, Any], found: "Findings") -> None:
@@ -119,7 +126,7 @@ def main() -> int:
         print(f"wsgateway: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ class Worker:
         self._links: list[Link] = []
         self._talks: list[Talk] = []
         self._cycles = 0
+        self._sending = False
 
     async def connect(self) -> None:
         """Connect and register everyone.
@@ -106,12 +107,14 @@ class Worker:
             while start_ns + after_ns <= now_ns:
                 due_ns = start_ns + after_ns
                 if due_ns >= ledger.until_ns:
+                    self._sending = False
                     return
                 ledger.lateness_ns.add(now_ns - due_ns)
                 self._talks[who].send(1, due_ns)
                 after_ns, who = next(coming)
             alarm.at(start_ns + after_ns)
 
+        self._sending = True
         alarm = Alarm(ring)
         alarm.at(start_ns + after_ns)
         return alarm
@@ -132,7 +135,8 @@ class Worker:
             if heard != before:
                 quiet_since_s, before = now_s, heard
             ticks += 1
-            if now_s * 1e9 < ledger.until_ns or self._cycles < self._job.cycles:
+            coming = self._sending or self._cycles < self._job.cycles
+            if coming or now_s * 1e9 < ledger.until_ns:
                 if ticks % _TICKS_UNTIL_NUDGE == 0:
                     for talk in self._talks:
                         talk.nudge()
