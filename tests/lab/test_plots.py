@@ -10,11 +10,14 @@ import matplotlib as mpl
 import pytest
 from matplotlib import image
 from matplotlib.text import Text
+from test_sizing import COSTS
 
-from wsgateway.lab import log_plots, plots
+from wsgateway.lab import cost_plots, fleet, fleet_plots, log_plots, plots
+from wsgateway.lab.capacity import Run, Spent
 from wsgateway.lab.language import language
 from wsgateway.lab.ledger import Totals
 from wsgateway.lab.picture import Picture, canvas
+from wsgateway.lab.sizing import Demand, plan
 from wsgateway.lab.topic import LagPoint, Written
 from wsgateway.protocol import Hop
 
@@ -36,6 +39,18 @@ RECORDS = [Written(n % 3, n // 3, f"user-{n % 3}", f"{n}") for n in range(9)]
 ARRIVED = [("bob", 0), ("bob", 2), ("carol", 1), ("carol", 3)]
 LAG = [LagPoint(n / 10, lag, n in (2, 3)) for n, lag in enumerate((0, 5, 20, 90, 40, 3, 0))]
 TOTALS = Totals(100, 90, 80, 10, 0, 10, 0, 3, 0)
+RUNS = [
+    Run(1_000, batches, publishes, gateways, Spent(4e4, 3e4, 5e3))
+    for batches, publishes, gateways in ((1_000, 1_000, 1), (60, 120, 1), (60, 480, 7))
+]
+STORMS = [
+    ((f"{dead} dead", f"死 {dead} 个"), fleet.storm(COSTS, connections_each=100, dead=dead))
+    for dead in (50, 333)
+]
+WAITS = [
+    fleet.Wait(busy, 10.0, p99_us) for busy, p99_us in ((0.3, 200.0), (0.6, 300.0), (0.9, 2e3))
+]
+RUNGS = {("plain", "朴素设计"): 2_000.0, ("batching", "批处理"): 12_000.0}
 
 ALL: dict[str, Callable[[], Picture]] = {
     "crossed": lambda: plots.waterfall(CROSSED),
@@ -49,6 +64,15 @@ ALL: dict[str, Callable[[], Picture]] = {
     "partitions": lambda: log_plots.partitions(RECORDS),
     "ledgers": lambda: plots.ledgers({("Redis", "Redis"): TOTALS, ("a log", "日志"): TOTALS}),
     "lag": lambda: log_plots.lag(LAG, broker="Tansu 0.6.0"),
+    "ladder": lambda: cost_plots.ladder(RUNGS, broker="Valkey 9"),
+    "fitted": lambda: cost_plots.fitted(RUNS, COSTS),
+    "prices": lambda: cost_plots.prices(COSTS),
+    "thinning": lambda: cost_plots.thinning(RUNS[1:]),
+    "cores": lambda: cost_plots.cores(plan(Demand(), COSTS)),
+    "carried": lambda: fleet_plots.carried(COSTS),
+    "waits": lambda: fleet_plots.waits(WAITS),
+    "storm": lambda: fleet_plots.storm(STORMS),
+    "spread": lambda: fleet_plots.spread(fleet.spread(10_000, 100, dead=5)),
 }
 
 
@@ -134,3 +158,26 @@ def test_the_title_of_the_ledgers_says_what_was_lost(titles: list[str]) -> None:
 def test_the_title_of_the_lag_says_how_high_and_how_long(titles: list[str]) -> None:
     log_plots.lag(LAG, broker="Tansu 0.6.0")
     assert any("Up to 90 records waited; 0.2 s later" in title for title in titles)
+
+
+@pytest.mark.parametrize(
+    ("draw", "english", "chinese"),
+    [
+        ("ladder", "carries 6 times", "6 倍"),
+        ("prices", "A message alone costs", "独自一条的消息"),
+        ("thinning", "4 times the publishes for 7 gateways", "7 个网关"),
+        ("cores", "% of what the gateways work is: heartbeats", "心跳"),
+        ("waits", "At 90% busy, p99 waits 7 times as long as at 60%", "7 倍"),
+        ("storm", "Longest wait: 50 dead, ", "最长等待：死 50 个，"),
+        ("spread", "Survivors carry 5% more", "多担 5%"),
+    ],
+)
+def test_titles_of_the_lesson_on_size_say_what_was_found(
+    titles: list[str], draw: str, english: str, chinese: str
+) -> None:
+    ALL[draw]()
+    assert any(english in title and chinese in title for title in titles)
+
+
+def test_pictures_are_small_enough_to_store(chosen: str) -> None:
+    assert max(len(draw().png) for draw in ALL.values()) < 80_000

@@ -11,9 +11,12 @@ from random import Random
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
+from wsgateway.bench.limits import raise_files
 from wsgateway.lab.capacity import Costs, Crowd, Run, Spent, costs
 from wsgateway.lab.cluster import Cluster
 from wsgateway.lab.loop import shared_loop
+
+__all__ = ["SHAPES", "crowd", "messages", "pings", "raise_files", "survey"]
 
 _PATIENCE_S = 30.0
 _CONTENT = "x" * 100
