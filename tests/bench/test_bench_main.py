@@ -15,14 +15,17 @@ import pytest
 from test_bench_run import faulty
 
 from wsgateway.bench import __main__ as bench
-from wsgateway.bench import throughput
+from wsgateway.bench import flags
 
 COMMAND = [sys.executable, "-m", "wsgateway.bench"]
 TINY = "--pairs 4 --warmup 0.2 --duration 0.6"
 CASES = {
     "latency": (f"{TINY} --rate 200 --ceiling", {"p50_to_hop_ratio", "hop_p50_ms"}),
     "latency --router kafka": (f"{TINY} --rate 100", {"p50_to_hop_ratio", "hop_broker"}),
-    "throughput": (f"{TINY} --steps 5,10 --ceiling", {"closed_loop_per_s", "steps"}),
+    "throughput": (
+        f"{TINY} --steps 5,10 --ceiling --gateway=--window=16",
+        {"closed_loop_per_s", "steps"},
+    ),
     "throughput --nodes 1,2 --users 0,10": (TINY, {"cpu_s_per_1000"}),
     "connections": (
         "--users 50 --watch 0.3 --settle 0.1 --churn 40",
@@ -44,10 +47,10 @@ def bench_run(arguments: str, *more: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("command", CASES)
 def test_a_command_verifies_prints_and_writes(command: str, tmp_path: Path) -> None:
-    flags, numbers = CASES[command]
+    more, numbers = CASES[command]
     record, plot = tmp_path / "run.json", tmp_path / "run.png"
     files = ("--seed", "3", "--json", str(record), "--plot", str(plot))
-    done = bench_run(f"{command} {flags}", *files)
+    done = bench_run(f"{command} {more}", *files)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "verified" in done.stdout
     assert plot.read_bytes().startswith(b"\x89PNG")
@@ -63,9 +66,9 @@ def test_a_command_verifies_prints_and_writes(command: str, tmp_path: Path) -> N
 def test_a_fault_is_printed_and_is_the_exit_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(throughput, "wsgateway_target", lambda router: faulty("double"))
-    flags = f"throughput --nodes 1 --steps 10 {TINY} --load-processes 1"
-    monkeypatch.setattr(sys, "argv", ["bench", *flags.split()])
+    monkeypatch.setattr(flags, "target", lambda given: faulty("double"))
+    arguments = f"throughput --nodes 1 --steps 10 {TINY} --load-processes 1"
+    monkeypatch.setattr(sys, "argv", ["bench", *arguments.split()])
     assert bench.main() == 1
     printed = capsys.readouterr().out
     assert "fault: closed loop, 32 in flight: " in printed

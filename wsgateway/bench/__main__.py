@@ -24,7 +24,7 @@ _COMMANDS = {
     "compare": "this gateway and others, interleaved",
     "ladder": "from the plain design to this one, a step at a time",
 }
-_NEEDED = ("picows", "psutil", "rich", "uvloop", "matplotlib", "zhplot")
+_NEEDED = ("aiokafka", "picows", "psutil", "rich", "uvloop", "matplotlib", "zhplot")
 INTERRUPTED = 130
 
 
@@ -53,7 +53,7 @@ def parser() -> Parser:
         epilog="Exit status: 0 verified, 1 something was lost, doubled or reordered, or did not "
         "run, 2 wrong usage.",
     )
-    commands = made.add_subparsers(dest="command", required=True, metavar="|".join(_COMMANDS))
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, about in _COMMANDS.items():
         if find_spec(f"wsgateway.bench.{name}") is not None:
             added = commands.add_parser(name, help=about, description=about)
@@ -116,8 +116,9 @@ def main() -> int:
         what = ", ".join(missing)
         print(f"wsgateway: {what} missing: pip install 'wsgateway[bench]'", file=sys.stderr)
         return 1
-    given = parser().parse_args()
     try:
+        # Here, since loading what draws takes a second in which Ctrl-C may come.
+        given = parser().parse_args()
         return asyncio.run(perform(given))
     except WsGatewayError as error:
         print(f"wsgateway: {error}", file=sys.stderr)

@@ -8,7 +8,6 @@ from wsgateway.bench.dialect import HEARTBEAT
 from wsgateway.bench.findings import Findings, Table
 from wsgateway.bench.idle import Idle
 from wsgateway.bench.plots import memory_line
-from wsgateway.bench.run import wsgateway_target
 from wsgateway.bench.screen import Screen
 from wsgateway.command import Parser, seconds
 
@@ -26,7 +25,7 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     """Fill one gateway step by step, watch it idle, and let users come and go."""
     found = Findings(seed=given.seed)
     limits.raise_files(given.users + 1_000)
-    target = wsgateway_target(router=given.router)
+    target = flags.target(given)
     async with Cluster(target, nodes=1, router=given.router, kafka=given.kafka) as cluster:
         with screen.bar("connections") as move:
             idle = Idle(cluster, settle_s=given.settle, progress=move)

@@ -2,10 +2,13 @@
 
 import argparse
 import math
+import shlex
 from collections.abc import Callable
 from typing import Any
 
+from wsgateway.bench.run import wsgateway_target
 from wsgateway.bench.shape import Shape
+from wsgateway.bench.target import Target
 from wsgateway.command import Parser, seconds
 
 
@@ -26,6 +29,7 @@ def add_common(parser: Parser) -> None:
     add = parser.add_argument
     add("--router", choices=("redis", "kafka"), default="redis", help="[redis]")
     add("--kafka", choices=("tansu", "apache"), default="tansu", help="which Kafka [tansu]")
+    add("--gateway", metavar="FLAGS", type=shlex.split, default=[], help="more flags of a gateway")
     add("--seed", type=whole(0), default=1, metavar="N", help="of all that is random [1]")
     add("--json", metavar="FILE", help="write everything as JSON")
     add("--plot", metavar="FILE", help="draw a PNG")
@@ -43,6 +47,11 @@ def shape(given: argparse.Namespace, **changes: Any) -> Shape:
         "seed": given.seed,
     }
     return Shape(**asked | changes)
+
+
+def target(given: argparse.Namespace) -> Target:
+    """Return the gateway the flags ask for."""
+    return wsgateway_target(router=given.router, flags=given.gateway)
 
 
 def whole(least: int) -> Callable[[str], int]:

@@ -8,7 +8,7 @@ from wsgateway.bench.cluster import Cluster
 from wsgateway.bench.findings import Findings, Table, run_table
 from wsgateway.bench.hops import hop
 from wsgateway.bench.plots import ecdf
-from wsgateway.bench.run import measure, wsgateway_target
+from wsgateway.bench.run import measure
 from wsgateway.bench.screen import Screen
 from wsgateway.bench.shape import percentile
 from wsgateway.command import Parser
@@ -29,7 +29,7 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     """Measure a run and, on the same brokers, a bare hop at the same rate."""
     found = Findings(seed=given.seed)
     shape = flags.shape(given, rate_per_s=given.rate, nodes=given.nodes)
-    target = wsgateway_target(router=given.router)
+    target = flags.target(given)
     async with Cluster(
         target, nodes=given.nodes, router=given.router, kafka=given.kafka
     ) as cluster:
@@ -39,7 +39,7 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
             bare = await hop(cluster, shape, progress=move)
     found.add("wsgateway", outcome)
     if given.ceiling:
-        found.add("bare relay", await ceiling(shape, screen))
+        found.add("bare relay: the load's own ceiling", await ceiling(shape, screen))
     names = [f"p{percent:g} ms" if percent < 100 else "max ms" for percent in _PERCENTS]
     rows = [
         ("wsgateway, client to client", outcome.latencies_ms),

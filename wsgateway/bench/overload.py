@@ -4,12 +4,13 @@ import argparse
 from dataclasses import replace
 
 from wsgateway.bench import flags
+from wsgateway.bench.ceiling import ceiling
 from wsgateway.bench.cluster import Cluster
 from wsgateway.bench.crew import Crew
 from wsgateway.bench.findings import Findings, Table, run_table
 from wsgateway.bench.plan import load_jobs
 from wsgateway.bench.plots import timeline
-from wsgateway.bench.run import Progress, Watch, measure, new_tag, wsgateway_target
+from wsgateway.bench.run import Progress, Watch, measure, new_tag
 from wsgateway.bench.screen import Screen
 from wsgateway.bench.shape import BenchError, Outcome, Shape
 from wsgateway.command import Parser
@@ -38,7 +39,7 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     calm = replace(
         shape, pairs=given.calm_pairs, rate_per_s=given.calm_rate, load_processes=1, seed=7
     )
-    target = wsgateway_target(router=given.router)
+    target = flags.target(given)
     async with Cluster(
         target, nodes=shape.nodes, router=given.router, kafka=given.kafka
     ) as cluster:
@@ -59,6 +60,8 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     found.add("calm users alone", before)
     found.add(f"greedy users, {given.times:g} x capacity", flooded)
     found.add("calm users beside them", beside)
+    if given.ceiling:
+        found.add("bare relay: the load's own ceiling", await ceiling(shape, screen))
     _tell(found, before, flooded, beside, most)
     return found
 
@@ -104,7 +107,7 @@ def _tell(
             ],
             note=f"p99 of the calm users: {before.p(99):.2f} ms before, {beside.p(99):.2f} ms "
             f"beside, ratio {ratio:.2f}. A gateway's memory grew by {grown_kib / 1024:.0f} MiB "
-            "at most.",
+            f"at most. The load processes sent at most {flooded.late_ms:.0f} ms late (p99).",
         ),
     ]
     found.numbers = {

@@ -149,8 +149,9 @@ class Watch:
         measuring = asyncio.create_task(self._measure(from_s))
         try:
             await asyncio.wait([looking, talking], return_when=asyncio.FIRST_COMPLETED)
-            if looking.done():
-                looking.result()
+            for task in (looking, talking):
+                if task.done():
+                    task.result()
             await measuring
             return await talking
         finally:

@@ -6,13 +6,14 @@ from dataclasses import replace
 from statistics import linear_regression
 
 from wsgateway.bench import flags, limits
+from wsgateway.bench.ceiling import ceiling
 from wsgateway.bench.cluster import Cluster
 from wsgateway.bench.crew import Crew
 from wsgateway.bench.dialect import HEARTBEAT
 from wsgateway.bench.findings import Findings, Table, run_table
 from wsgateway.bench.plan import Job, churn_jobs, idle_jobs, load_jobs
 from wsgateway.bench.plots import timeline
-from wsgateway.bench.run import Progress, Watch, measure, new_tag, wsgateway_target
+from wsgateway.bench.run import Progress, Watch, measure, new_tag
 from wsgateway.bench.screen import Screen
 from wsgateway.bench.shape import BenchError, Moment, Outcome, Shape
 from wsgateway.command import Parser
@@ -36,7 +37,7 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     found = Findings(seed=given.seed)
     limits.raise_files(given.users // given.nodes + 4 * given.pairs + 1_000)
     shape = flags.shape(given, nodes=given.nodes)
-    target = wsgateway_target(router=given.router)
+    target = flags.target(given)
     async with Cluster(
         target, nodes=shape.nodes, router=given.router, kafka=given.kafka
     ) as cluster:
@@ -50,6 +51,8 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
             soaked, cycles = await _soak(cluster, long, given, move)
     found.add("capacity, closed loop", most)
     found.add(f"soak, {rate:,.0f} msg/s offered", soaked)
+    if given.ceiling:
+        found.add("bare relay: the load's own ceiling", await ceiling(shape, screen))
     _tell(found, soaked, cycles)
     return found
 

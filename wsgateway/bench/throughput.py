@@ -9,7 +9,7 @@ from wsgateway.bench.ceiling import ceiling
 from wsgateway.bench.cluster import Cluster
 from wsgateway.bench.findings import Findings, Table, run_table
 from wsgateway.bench.plots import cost_bars, load_curve
-from wsgateway.bench.run import measure, run, wsgateway_target
+from wsgateway.bench.run import measure, run
 from wsgateway.bench.screen import Screen
 from wsgateway.bench.shape import BenchError, Outcome, Shape
 from wsgateway.command import Parser
@@ -45,7 +45,7 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     found = Findings(seed=given.seed)
     limits.raise_files(given.users[0] // given.nodes[0] + 4 * given.pairs + 1_000)
     shape = flags.shape(given, nodes=given.nodes[0], idle_users=given.users[0])
-    target = wsgateway_target(router=given.router)
+    target = flags.target(given)
     steps: list[Outcome] = []
     async with Cluster(target, nodes=shape.nodes, router=given.router, kafka=given.kafka) as nodes:
         with screen.bar("closed loop") as move:
@@ -83,7 +83,7 @@ def _pushed_back(steps: list[Outcome]) -> str:
 
 async def _costs(given: argparse.Namespace, screen: Screen) -> Findings:
     found = Findings(seed=given.seed)
-    target = wsgateway_target(router=given.router)
+    target = flags.target(given)
     costs: list[tuple[str, float]] = []
     limits.raise_files(max(given.users) // min(given.nodes) + 4 * given.pairs + 1_000)
     for nodes, users in product(given.nodes, given.users):

@@ -1,0 +1,9 @@
+"""From the plain design to the shipped gateway, one step at a time: each step can be measured.
+
+from wsgateway.bench.ladder import RUNGS, rung_target
+outcome = await run(rung_target("batching"), Shape())
+"""
+
+from wsgateway.bench.ladder.rungs import PARTS, RUNGS, Rung, rung, rung_target
+
+__all__ = ["PARTS", "RUNGS", "Rung", "rung", "rung_target"]
