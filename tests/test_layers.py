@@ -44,7 +44,8 @@ ALLOWED = {
     "brokers": "pure command",
     "programs": "pure parts command gateway client brokers kafka",
     "inspect": "pure parts command contracts backends brokers kafka",
-    "bench": "pure parts command contracts kafka backends flow gateway client brokers programs",
+    "bench": "pure parts command contracts kafka redis backends flow gateway client brokers "
+    "programs",
     "lab": "pure parts command contracts kafka backends flow gateway client brokers programs "
     "bench package",
     "package": "parts gateway client",

@@ -1,5 +1,4 @@
-"""The ladder: nine gateways, from the plain design to the shipped one, one change from each to
-the next."""
+"""The ladder: ten gateways, from the plain design to the shipped one, one change at a time."""
 
 import asyncio
 import sys
@@ -15,6 +14,7 @@ from wsgateway.bench.ladder.sockets import Accept, Direct, Streamed, direct, str
 from wsgateway.bench.ladder.words import Json, Typed, Words
 from wsgateway.bench.run import wsgateway_target
 from wsgateway.bench.target import Node, Target
+from wsgateway.dedup import RecentIds
 from wsgateway.delivery import Delivery
 from wsgateway.errors import WsGatewayError
 
@@ -33,6 +33,7 @@ class Rung:
         loop: the event loop.
         accept: how clients are talked to.
         shipped: not the sketch but `python -m wsgateway`.
+        ids: messages carry an `id`, which asks for an ack and for deduplication.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Rung:
     loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
     accept: Accept = streams
     shipped: bool = False
+    ids: bool = False
 
 
 _PLAIN = Rung(
@@ -70,7 +72,7 @@ _BATCHING = replace(
     name="batching",
     title_en="+ batches without a timer",
     title_zh="+ 不用定时器的批",
-    buys_en="One PUBLISH carries many envelopes, so Redis and the other gateway wake up less often.",
+    buys_en="One PUBLISH carries many envelopes, so Redis and the other gateway wake less often.",
     buys_zh="一次 PUBLISH 带走许多信封，Redis 和对面的网关都少醒几次。",
     shows=Batched,
     redis=Batched,
@@ -125,20 +127,30 @@ _SOCKETS = replace(
     shows=Direct,
     accept=direct,
 )
-_SHIPPED = replace(
+_SAFETY = replace(
     _SOCKETS,
-    name="shipped",
-    title_en="the shipped gateway, all safety on",
-    title_zh="正式网关，全部保障开启",
-    buys_en="Ids, acks, deduplication, limits, forwarding, order across moves: what safety costs.",
-    buys_zh="id、确认、去重、限制、转发、迁移保序：看看保障要花多少。",
+    name="safety",
+    title_en="the shipped gateway, nobody asks for acks",
+    title_zh="正式网关，没人要确认",
+    buys_en="Limits, bounded outboxes, forwarding, order across moves: what safety costs.",
+    buys_zh="限制、有界发件箱、转发、迁移保序：看看保障要花多少。",
     shows=Delivery,
     shipped=True,
+)
+_SHIPPED = replace(
+    _SAFETY,
+    name="shipped",
+    title_en="+ ids: an ack and a check for each message",
+    title_zh="+ id：每条消息都有确认和查重",
+    buys_en="Every sender learns what became of every message, and a retry does not arrive twice.",
+    buys_zh="每个发件人都知道每条消息的下落，重试也不会送达两次。",
+    shows=RecentIds,
+    ids=True,
 )
 
 RUNGS = (
     *(_PLAIN, _PIPELINE, _BATCHING, _CACHE, _MSGSPEC),
-    *(_UVLOOP, _LINK, _SOCKETS, _SHIPPED),
+    *(_UVLOOP, _LINK, _SOCKETS, _SAFETY, _SHIPPED),
 )
 PARTS = (Plain, Streamed, Json)
 """What the first rung is made of."""
@@ -163,12 +175,14 @@ def rung_target(name: str) -> Target:
     Raises:
         WsGatewayError: there is no such rung.
     """
-    if rung(name).shipped:
-        return wsgateway_target(name=name)
+    chosen = rung(name)
+    dialect = JsonDialect(ids=chosen.ids)
+    if chosen.shipped:
+        return replace(wsgateway_target(name=name), dialect=dialect)
 
     def command(node: Node) -> list[str]:
         made = [sys.executable, "-m", "wsgateway.bench.ladder", "--rung", name]
         made += ["--id", f"g{node.index + 1}", "--port", str(node.port)]
         return [*made, "--redis", node.redis]
 
-    return Target(name=name, command=command, dialect=JsonDialect(ids=False))
+    return Target(name=name, command=command, dialect=dialect)
