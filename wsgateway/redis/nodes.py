@@ -81,7 +81,7 @@ def _master_pool(url: RedisUrl, timeout_s: float) -> ConnectionPool:
     """Return what makes connections to the master that the Sentinels name at that moment."""
     # Why: they are asked at each dial and not in between. They cut the old master's connections
     # when they appoint a new one, so every link dials again and finds it.
-    # 原因：只在拨号时问 Sentinel。它们任命新主节点时会切断旧主节点的连接，
+    # 原因：只在拨号时问哨兵。哨兵任命新主节点时会切断旧主节点的连接，
     # 于是每条链路都会重拨，自然就找到新主节点。
     one = pool_of(url.at("sentinel", 1), timeout_s).connection_kwargs
     own = {name: value for name, value in one.items() if name not in ("host", "port")}

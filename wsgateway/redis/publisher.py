@@ -52,12 +52,12 @@ class Publisher:
     """
 
     # Why: one batch in flight per channel, not per connection. Order needs no more care, also
-    # when a channel moves to another node and its batch has to be sent again; a channel never
-    # waits for another one's answer. Two in flight: no lower latency at 500/s, and a tenth less
-    # throughput, for batches are smaller.
+    # when a channel moves to another node and its batch has to be sent again, and no channel
+    # waits for another one's answer. Measured, router to router: with 2, 4 or 64 in flight the
+    # latency at 500/s is no lower, and smaller batches cost 5 to 25 % of the throughput.
     # 原因：每个频道一批在途，而不是每条连接一批。这样即便频道迁到别的节点、整批要重发，
-    # 顺序也自然成立；频道之间互不等待。允许两批在途：500 条/秒时延迟不降，
-    # 而批变小，吞吐少一成。
+    # 顺序也自然成立；频道之间互不等待。两个路由器之间实测：允许 2、4、64 批在途，
+    # 500 条/秒时延迟并不更低，而批变小，吞吐少 5% 到 25%。
 
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes

@@ -27,7 +27,7 @@ class Wire(asyncio.Protocol):
     # Why: redis-py dials, for it knows TLS, logins, databases and Sentinels; then its transport
     # becomes ours. Its streams wake a task for each reply and its parser waits in coroutines:
     # 200 us of CPU per command, where packing, writing and reading one takes 12 us.
-    # 原因：拨号交给 redis-py，TLS、登录、选库、Sentinel 它都会；之后把它的 transport 接管过来。
+    # 原因：拨号交给 redis-py，TLS、登录、选库、哨兵它都会；之后把它的 transport 接管过来。
     # 它的流每来一个应答就唤醒一个任务，解析器又在协程里等：每条命令 200 微秒 CPU，
     # 而打包、写出、读回本身只要 12 微秒。
 
