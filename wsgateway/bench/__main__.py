@@ -68,41 +68,7 @@ def _command(name: str) -> Command | None:
     if find_spec(f"wsgateway.bench.{name}") is None:
         return None
     module: Any = importlib.import_module(f"wsgateway.bench.{name}")
-    return module if hasattr(module, "perform") else None
-
-
-async def perform(self, given: argparse.Namespace, screen: "Screen") -> "Findings":
-    """Measure.
-
-    Raises:
-        WsGatewayError: it cannot be measured; the text says why.
-    """
-
-
-def parser() -> Parser:
-    """Return the command line."""
-    from wsgateway.bench.flags import add_common
-
-    made = Parser(
-        prog="python -m wsgateway.bench",
-        description="Start real gateways and brokers, load them from other processes, verify that "
-        "every message arrives once and in order, and print what it cost.",
-        epilog="Exit status: 0 verified, 1 something was lost, doubled or reordered, or did not "
-        "run, 2 wrong usage.",
-    )
-    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, about in _COMMANDS.items():
-        command = _command(name)
-        if command is not None:
-            added = commands.add_parser(name, help=about, description=about)
-            command.add_flags(added)
-            add_common(added)
-    return made
-
-
-def _module(name: str) -> Command:
-    module: Any = importlib.import_module(f"wsgateway.bench.{name}")
-    command: Command = module
+    command: Command | None = module if hasattr(module, "perform") else None
     return command
 
 
