@@ -12,7 +12,9 @@ from matplotlib import image
 from matplotlib.text import Text
 from test_sizing import COSTS
 
-from wsgateway.lab import cost_plots, fleet, fleet_plots, log_plots, plots
+from wsgateway.bench.ladder import rung
+from wsgateway.bench.shape import Outcome, Shape
+from wsgateway.lab import cost_plots, fleet, fleet_plots, ladder_plots, log_plots, plots
 from wsgateway.lab.capacity import Run, Spent
 from wsgateway.lab.language import language
 from wsgateway.lab.ledger import Totals
@@ -50,7 +52,28 @@ STORMS = [
 WAITS = [
     fleet.Wait(busy, 10.0, p99_us) for busy, p99_us in ((0.3, 200.0), (0.6, 300.0), (0.9, 2e3))
 ]
-RUNGS = {("plain", "朴素设计"): 2_000.0, ("batching", "批处理"): 12_000.0}
+CLIMBED = [
+    (
+        rung(name),
+        Outcome(
+            target=name,
+            shape=Shape(),
+            delivered=int(per_s),
+            per_s=per_s,
+            lost=0,
+            doubled=0,
+            reordered=0,
+            refused={},
+            latencies_ms=[],
+            node_cpu_s=1.0,
+            broker_cpu_s=0.1,
+            load_cpu_s=1.0,
+            rss_kib=[],
+            broker="Valkey 9.1.2",
+        ),
+    )
+    for name, per_s in (("plain", 2_000.0), ("batching", 9_000.0), ("shipped", 12_000.0))
+]
 
 ALL: dict[str, Callable[[], Picture]] = {
     "crossed": lambda: plots.waterfall(CROSSED),
@@ -64,7 +87,8 @@ ALL: dict[str, Callable[[], Picture]] = {
     "partitions": lambda: log_plots.partitions(RECORDS),
     "ledgers": lambda: plots.ledgers({("Redis", "Redis"): TOTALS, ("a log", "日志"): TOTALS}),
     "lag": lambda: log_plots.lag(LAG, broker="Tansu 0.6.0"),
-    "ladder": lambda: cost_plots.ladder(RUNGS, broker="Valkey 9"),
+    "ladder": lambda: ladder_plots.ladder(CLIMBED),
+    "message": lambda: ladder_plots.waterfall(COSTS),
     "fitted": lambda: cost_plots.fitted(RUNS, COSTS),
     "prices": lambda: cost_plots.prices(COSTS),
     "thinning": lambda: cost_plots.thinning(RUNS[1:]),
@@ -165,6 +189,7 @@ def test_the_title_of_the_lag_says_how_high_and_how_long(titles: list[str]) -> N
     ("draw", "english", "chinese"),
     [
         ("ladder", "carries 6 times", "6 倍"),
+        ("message", "% goes into what a batch shares", "花在一批可以分摊的事上"),
         ("prices", "A message alone costs", "独自一条的消息"),
         ("thinning", "4 times the publishes for 7 gateways", "7 个网关"),
         ("cores", "% of what the gateways work is: heartbeats", "心跳"),

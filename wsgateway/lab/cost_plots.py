@@ -1,6 +1,6 @@
-"""The pictures of what things cost: rungs of a ladder, prices, batches, cores."""
+"""The pictures of what things cost: prices, batches, cores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
@@ -23,41 +23,6 @@ from wsgateway.lab.picture import (
 from wsgateway.lab.sizing import Plan
 
 _FULL = 64  # messages in a full batch
-
-
-def ladder(per_s: Mapping[tuple[str, str], float], *, broker: str) -> Picture:
-    """Draw the throughput of each rung, the plain design on top.
-
-    Args:
-        per_s: (English, Chinese) name of a rung -> messages per second, from the plain design on.
-        broker: what it was measured on.
-    """
-    values = list(per_s.values())
-    times = values[-1] / values[0]
-    with canvas(
-        "Ladder: messages per second of each rung, one bar each, from the plain design down.",
-        "阶梯：每一级每秒多少条消息，每级一条，最上面是最朴素的设计。",
-        height_in=1.6 + 0.72 * len(values),
-    ) as made:
-        axes = made.figure.add_subplot()
-        bars = axes.barh(range(len(values)), values, color=[GREY, *[BLUE] * (len(values) - 1)])
-        shares = [
-            f"{value:,.0f}  ({value / before:.1f} x)" if before else f"{value:,.0f}"
-            for value, before in zip(values, [0.0, *values], strict=False)
-        ]
-        axes.bar_label(bars, shares, padding=6)
-        axes.set_yticks(range(len(values)), [text(*name) for name in per_s])
-        axes.invert_yaxis()
-        axes.set_xlim(0, max(values) * 1.3)
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel(label(f"messages per second ({broker})", f"每秒消息数（{broker}）"))
-        axes.set_title(
-            text(
-                f"The last rung carries {times:.0f} times what the plain design does",
-                f"最后一级的吞吐量是朴素设计的 {times:.0f} 倍",
-            )
-        )
-    return made.picture
 
 
 def fitted(runs: Sequence[Run], costs: Costs) -> Picture:
