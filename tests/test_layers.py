@@ -43,7 +43,7 @@ ALLOWED = {
     "client": "pure command",
     "brokers": "pure command",
     "programs": "pure parts command gateway client brokers kafka",
-    "inspect": "pure parts command contracts backends brokers kafka",
+    "inspect": "pure parts command contracts backends brokers kafka redis",
     "bench": "pure parts command contracts kafka redis backends flow gateway client brokers "
     "programs",
     "lab": "pure parts command contracts kafka backends flow gateway client brokers programs "

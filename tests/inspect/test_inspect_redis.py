@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from redis import Redis
+from redis import Redis, RedisCluster
 from users import Cluster, User
 
 from wsgateway.brokers import RedisServer
@@ -16,6 +17,7 @@ from wsgateway.inspect.look import NOTHING_KEPT, Look
 from wsgateway.inspect.show import lines
 
 PATIENCE_S = 30
+on_one_server = pytest.mark.parametrize("redis_url", ["one server"], indirect=True)
 # What a user of Redis needs who may look and do nothing else; docs/inspect.md says the same.
 LOOKER = (
     "+@read",
@@ -26,17 +28,13 @@ LOOKER = (
     "+exec",
     "+@connection",
 )
+LOOKER_ON_A_CLUSTER = ("+cluster|slots", "+pubsub|shardchannels", "+pubsub|shardnumsub")
 
 
 @pytest.fixture
-async def cluster(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[Cluster]:
-    async with Cluster(redis_server, key_prefix) as made:
+async def cluster(redis_url: str, key_prefix: str) -> AsyncIterator[Cluster]:
+    async with Cluster(redis_url, key_prefix) as made:
         yield made
-
-
-@pytest.fixture
-def redis(redis_server: RedisServer) -> Redis:
-    return Redis.from_url(redis_server.url)
 
 
 def look(cluster: Cluster, redis: str | None = None) -> Look:
@@ -118,6 +116,7 @@ async def test_gateways_are_found_by_lease_by_users_and_by_channel(
         assert again["g2"] == (False, 1, 1), "a paused gateway looks so: no lease, yet a subscriber"
 
 
+@on_one_server
 async def test_a_prefix_is_taken_literally(
     redis_server: RedisServer, redis: Redis, key_prefix: str
 ) -> None:
@@ -200,11 +199,12 @@ async def test_looking_needs_no_right_to_write_and_changes_nothing(
 ) -> None:
     (g1,) = await cluster.start("g1", ping_s=1000, presence_ttl_s=3000, heartbeat_timeout_s=3000)
     name = f"looker-{cluster.prefix[:-1]}"
-    redis.acl_setuser(
-        name, enabled=True, passwords=["+pw"], keys="*", channels="*", commands=LOOKER
-    )
+    everywhere = {"target_nodes": "all"} if isinstance(redis, RedisCluster) else {}
+    commands = (*LOOKER, *(LOOKER_ON_A_CLUSTER if everywhere else ()))
+    rights: dict[str, Any] = {"keys": "*", "channels": "*", "commands": commands}
+    redis.acl_setuser(name, enabled=True, passwords=["+pw"], **rights, **everywhere)
     try:
-        url = cluster.redis.replace("redis://", f"redis://{name}:pw@")
+        url = cluster.redis.replace("://", f"://{name}:pw@")
         async with User(g1.url, "alice"):
             key = f"{cluster.prefix}presence:alice"
             before, left_ms = redis.hgetall(key), redis.pttl(key)
@@ -216,14 +216,16 @@ async def test_looking_needs_no_right_to_write_and_changes_nothing(
         assert g1.stats()["router"]["gaps"] == 0
         assert g1.health()["status"] == "ok"
     finally:
-        redis.acl_deluser(name)
+        redis.acl_deluser(name, **everywhere)
 
 
 def test_the_page_names_the_rights_that_looking_needs() -> None:
     page = Path(__file__).parents[2] / "docs" / "inspect.md"
     assert f"allchannels {' '.join(LOOKER)}\n" in page.read_text("utf-8")
+    assert " ".join(LOOKER_ON_A_CLUSTER) in page.read_text("utf-8")
 
 
+@on_one_server
 async def test_a_user_who_may_not_look_is_told_so(cluster: Cluster, redis: Redis) -> None:
     name = f"blind-{cluster.prefix[:-1]}"
     redis.acl_setuser(name, enabled=True, passwords=["+pw"], commands=["+info"])

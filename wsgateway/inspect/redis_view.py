@@ -2,20 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
-
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from wsgateway.errors import RedisUnavailable
 from wsgateway.inspect.facts import LeaseFact, State, UserFact
 from wsgateway.presence.base import claim_key, lease_key, presence_key
 from wsgateway.presence.redis import FIELDS, owner_of
 from wsgateway.protocol import is_id
+from wsgateway.redis.connect import connect
+from wsgateway.redis.link import Link, refusal
 from wsgateway.routers.redis import BROADCAST, channel_of
 
 _PER_SCAN = 1000
@@ -52,18 +49,14 @@ class RedisView:
 
     def __init__(self, url: str, *, key_prefix: str, timeout_s: float) -> None:
         self._prefix = key_prefix
-        self._redis = Redis.from_url(
-            url,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-        )
+        self._nodes = connect(url, timeout_s)
 
     async def __aenter__(self) -> Self:
+        await self._nodes.ready()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._redis.aclose()
+        await self._nodes.aclose()
 
     async def user(self, user: str) -> UserFact:
         """Return where a user is.
@@ -73,12 +66,13 @@ class RedisView:
         """
         key = presence_key(self._prefix, user)
         # At one instant, or a record that lapses in between would look unreadable.
-        asked = (("EXISTS", key), ("PTTL", key), ("HMGET", key, *FIELDS))
-        exists, left_ms, record = await self._run(*asked, at_once=True)
+        asked = [("EXISTS", key), ("PTTL", key), ("HMGET", key, *FIELDS)]
+        *_, at_once = await self._nodes.link_of(key).ask([("MULTI",), *asked, ("EXEC",)])
+        exists, left_ms, record = _accepted(at_once)
         if exists == 0:
             return UserFact(user=user, state=State.NOWHERE)
         left_s = left_ms / 1000 if left_ms >= 0 else None
-        owner = None if isinstance(record, RedisError) else owner_of(record)
+        owner = owner_of(record) if isinstance(record, list) else None
         if owner is None:
             return UserFact(user=user, state=State.UNREADABLE, left_s=left_s)
         lease = (await self.leases([owner.gateway_id]))[owner.gateway_id]
@@ -131,24 +125,10 @@ class RedisView:
         Raises:
             RedisUnavailable: no answer, or a refusal.
         """
-        found = Found()
-        lease, presence = lease_key(self._prefix, ""), presence_key(self._prefix, "")
-        match = _glob(self._prefix)
-        cursor: int | bytes = 0
+        found = Found(complete=True)
         seen: set[str] = set()
-        for _ in range(MOST_SCANS):
-            scan = ("SCAN", cursor, "MATCH", match, "COUNT", _PER_SCAN, "TYPE", "hash")
-            ((cursor, raw),) = await self._ask(scan)
-            keys = {key.decode(errors="replace") for key in raw} - seen  # SCAN may repeat itself
-            seen |= keys
-            found.leases |= {key.removeprefix(lease) for key in keys if key.startswith(lease)}
-            records = [key for key in keys if key.startswith(presence)]
-            owners = await self._ask(*(("HGET", key, FIELDS[0]) for key in records))
-            named = (one.decode(errors="replace") for one in owners if one is not None)
-            found.users.update(filter(is_id, named))
-            if int(cursor) == 0:
-                found.complete = True
-                break
+        for link in self._nodes.links():
+            found.complete = await self._scan(link, found, seen) and found.complete
         found.leases = set(filter(is_id, found.leases))
         return found
 
@@ -159,31 +139,56 @@ class RedisView:
             RedisUnavailable: no answer, or a refusal.
         """
         start = channel_of(self._prefix, "")
-        (named,) = await self._ask(("PUBSUB CHANNELS", _glob(start)))
-        ids = {name.decode(errors="replace").removeprefix(start) for name in named}
+        sharded = "SHARD" if self._nodes.sharded else ""
+        ids: set[str] = set()
+        for link in self._nodes.links():
+            (named,) = map(
+                _accepted, await link.ask([("PUBSUB", f"{sharded}CHANNELS", _glob(start))])
+            )
+            ids |= {name.decode(errors="replace").removeprefix(start) for name in named}
         order = sorted(filter(is_id, ids))
         channels = [self._prefix + BROADCAST, *(channel_of(self._prefix, one) for one in order)]
-        (counted,) = await self._ask(("PUBSUB NUMSUB", *channels))
+        counted = await self._ask(*(("PUBSUB", f"{sharded}NUMSUB", one) for one in channels))
         return dict(zip([None, *order], (number for _, number in counted), strict=True))
 
-    async def _ask(self, *commands: Sequence[str | int | bytes]) -> list[Any]:
-        answers = await self._run(*commands)
-        for answer in answers:
-            if isinstance(answer, RedisError):
-                raise RedisUnavailable(f"Redis refuses: {answer}")
+    async def _scan(self, link: Link, found: Found, seen: set[str]) -> bool:
+        """Add to `found` what one server holds; return whether all its keys were looked at."""
+        lease, presence = lease_key(self._prefix, ""), presence_key(self._prefix, "")
+        cursor: int | bytes = 0
+        for _ in range(MOST_SCANS):
+            match = ("MATCH", _glob(self._prefix), "COUNT", _PER_SCAN, "TYPE", "hash")
+            (reply,) = await link.ask([("SCAN", cursor, *match)])
+            cursor, raw = _accepted(reply)
+            keys = {key.decode(errors="replace") for key in raw} - seen  # SCAN may repeat itself
+            seen |= keys
+            found.leases |= {key.removeprefix(lease) for key in keys if key.startswith(lease)}
+            records = [key for key in keys if key.startswith(presence)]
+            owners = await self._ask(*(("HGET", key, FIELDS[0]) for key in records))
+            named = (one.decode(errors="replace") for one in owners if one is not None)
+            found.users.update(filter(is_id, named))
+            if int(cursor) == 0:
+                return True
+        return False
+
+    async def _ask(self, *commands: tuple[str, ...]) -> list[Any]:
+        """Run commands, one round trip per server; a refusal is raised."""
+        pipelines: dict[Link, list[int]] = {}
+        for at, command in enumerate(commands):
+            key = command[2] if command[0] == "PUBSUB" else command[1]
+            pipelines.setdefault(self._nodes.link_of(key), []).append(at)
+        answers: list[Any] = [None] * len(commands)
+        for link, places in pipelines.items():
+            replies = await link.ask([commands[at] for at in places])
+            for at, reply in zip(places, replies, strict=True):
+                answers[at] = _accepted(reply)
         return answers
 
-    async def _run(
-        self, *commands: Sequence[str | int | bytes], at_once: bool = False
-    ) -> list[Any]:
-        """Run commands in one round trip; one that is refused returns its error."""
-        pipeline = self._redis.pipeline(transaction=at_once)
-        for command in commands:
-            pipeline.execute_command(*command)
-        try:
-            return list(await pipeline.execute(raise_on_error=False))
-        except (RedisError, OSError) as error:
-            raise RedisUnavailable(f"Redis did not answer: {error}") from error
+
+def _accepted(reply: Any) -> Any:
+    why = refusal(reply)
+    if why is not None:
+        raise RedisUnavailable(f"Redis refuses: {why}")
+    return reply
 
 
 def _glob(start: str) -> str:

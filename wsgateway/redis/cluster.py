@@ -48,6 +48,10 @@ class Cluster:
         """See `Nodes.link_of`."""
         return self._link(self._owners[key_slot(key.encode())] or self._url.hosts[0])
 
+    def links(self) -> list[Link]:
+        """See `Nodes.links`."""
+        return [self._link(address) for address in set(self._owners) if address is not None]
+
     def redirected(self, why: str) -> Link | None:
         """See `Nodes.redirected`: `MOVED 1234 host:port`, or ASK while a slot is on the move."""
         # Why: either says that the command was not executed, so sending it again repeats nothing.

@@ -37,6 +37,9 @@ class Nodes(Protocol):
     def link_of(self, key: str) -> Link:
         """Return the link to the server that holds `key`, as far as is known."""
 
+    def links(self) -> list[Link]:
+        """Return the links to all masters that are known; all keys are on one of them."""
+
     def redirected(self, why: str) -> Link | None:
         """Take in a refusal; return where to go instead if it says that nothing was executed."""
 
@@ -108,6 +111,10 @@ class One:
     def link_of(self, key: str) -> Link:
         """See `Nodes.link_of`."""
         return self._link
+
+    def links(self) -> list[Link]:
+        """See `Nodes.links`."""
+        return [self._link]
 
     def redirected(self, why: str) -> Link | None:
         """See `Nodes.redirected`: nobody sends us elsewhere."""

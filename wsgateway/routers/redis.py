@@ -18,6 +18,7 @@ from wsgateway.redis.connect import connect
 from wsgateway.redis.link import Answer, refusal
 from wsgateway.redis.publisher import Publisher
 from wsgateway.redis.subscriber import Subscriber
+from wsgateway.redis.wire import Command
 from wsgateway.routers.base import Deliver, Done, RouterHealth
 
 log = logging.getLogger(__name__)
@@ -166,18 +167,18 @@ class RedisRouter:
                 if one is not self._own:
                     one.ping()  # a canary here would be heard by every gateway
             gaps = self._own.gaps if self._own.subscribed.is_set() else -1
-            command = "SPUBLISH" if self._nodes.sharded else "PUBLISH"
-            self._nodes.link_of(self._own_channel).call(
-                [("EXISTS", self._own_channel), (command, self._own_channel, _CANARY)],
-                partial(self._sung, gaps),
-            )
+            song: list[Command] = [("PUBLISH", self._own_channel, _CANARY)]
+            if self._nodes.sharded:  # after a word with the owner: see `Nodes`
+                song = [("EXISTS", self._own_channel), ("SPUBLISH", self._own_channel, _CANARY)]
+            link = self._nodes.link_of(self._own_channel)
+            link.call(song, partial(self._sung, gaps))
 
     def _sung(self, gaps: int, answer: Answer) -> None:
         if not isinstance(answer, list):
             log.debug("canary not sent: %s", answer)
         elif why := next(filter(None, map(refusal, answer)), None):
             self._nodes.redirected(why)  # a slot has moved: the next one goes there
-        elif answer[1] == 0 and gaps == self._own.gaps:
+        elif answer[-1] == 0 and gaps == self._own.gaps:
             # Why: a subscription that is not where others publish. They would be told that we
             # are gone, and our users offline.
             # 原因：订阅不在别人发布的那个节点上。别人会以为我们已消失、用户都不在线。
