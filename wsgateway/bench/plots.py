@@ -11,6 +11,7 @@ from wsgateway.bench.style import BLUE, GREEN, GREY, ORANGE, RED, SKY, drawing
 
 Names = tuple[str, str]
 """(English, Chinese)."""
+_POINTS = 80
 _LOOKS = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (RED, ":"), (SKY, "-"))
 
 
@@ -133,7 +134,8 @@ def timeline(moments: Sequence[Moment], title: Names) -> bytes:
             upper.plot(at, per_s, color=colour, ls=dash, label=label(*names))
         upper.set_ylabel(stacked("messages per second", "每秒消息数（条）"))
         upper.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        upper.legend()
+        upper.set_ylim(0)
+        upper.legend(loc="lower right")
         _draw_memory(lower, moments)
         upper.set_title("\n".join(title))
     return made.png
@@ -142,16 +144,19 @@ def timeline(moments: Sequence[Moment], title: Names) -> bytes:
 def _draw_memory(axes: Axes, moments: Sequence[Moment]) -> None:
     at = [one.at_s for one in moments]
     for number in range(len(moments[0].rss_kib)):
-        axes.plot(at, [one.rss_kib[number] / 1024 for one in moments], label=f"g{number + 1}")
+        colour, dash = _LOOKS[number % len(_LOOKS)]
+        rss_mib = [one.rss_kib[number] / 1024 for one in moments]
+        axes.plot(at, rss_mib, color=colour, ls=dash, label=f"g{number + 1}")
     axes.set_ylim(0)
     axes.set_ylabel(stacked("resident memory (MiB)", "常驻内存（MiB）"))
     axes.set_xlabel(label("time (s)", "时间（秒）"))
-    axes.legend()
+    axes.legend(loc="lower right")
 
 
 def _rates(moments: Sequence[Moment], name: str) -> tuple[list[float], list[float]]:
     at, per_s = [], []
-    for before, after in pairwise(moments):
+    wide = max(len(moments) // _POINTS, 1)
+    for before, after in pairwise(moments[::wide]):
         if after.at_s > before.at_s:
             grown = getattr(after, name) - getattr(before, name)
             at.append(after.at_s)
