@@ -23,6 +23,8 @@ _COMMANDS = {
     "soak": "a long mixed load: does memory grow",
     "compare": "this gateway and others, interleaved",
     "ladder": "from the plain design to this one, a step at a time",
+    "waterfall": "where the microseconds of one message go",
+    "profile": "where a loaded gateway spends its CPU time",
 }
 _NEEDED = ("aiokafka", "picows", "psutil", "rich", "uvloop", "matplotlib", "zhplot")
 INTERRUPTED = 130
