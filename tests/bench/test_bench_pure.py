@@ -1,8 +1,10 @@
 """The parts of the bench that compute: accounts, percentiles, plans, the JSON file."""
 
 import random
+import re
 from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -214,6 +216,14 @@ def test_the_file_names_its_format_and_can_be_read_back() -> None:
         "a run: 3 of 10 messages lost",
         "a run: 1 connections ended with 4004",
     ]
+
+
+def test_the_page_names_the_fields_of_the_file() -> None:
+    page = (Path(__file__).parents[2] / "docs/benchmark.md").read_text("utf-8")
+    table = page.split("<!-- record:begin -->")[1].split("<!-- record:end -->")[0]
+    named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert named == list(record.document("latency", {}, {}, Findings()))
+    assert f"`{record.FORMAT}`" in table
 
 
 def test_a_row_fits_the_columns() -> None:

@@ -135,8 +135,8 @@ def timeline(moments: Sequence[Moment], title: Names) -> bytes:
         upper.set_ylabel(stacked("messages per second", "每秒消息数（条）"))
         upper.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         upper.set_ylim(0)
-        upper.legend(loc="lower right")
         _draw_memory(lower, moments)
+        made.figure.legend(handles=upper.lines, loc="outside lower center", ncols=3)
         upper.set_title("\n".join(title))
     return made.png
 
