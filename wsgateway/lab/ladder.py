@@ -6,8 +6,8 @@ from wsgateway.bench.ladder import Rung, rung, rung_target
 from wsgateway.bench.run import Outcome, Shape, run
 from wsgateway.lab.loop import shared_loop
 
-# Two nodes and fifty pairs, as in the benchmark; a second each instead of a minute.
-SHORT = Shape(warmup_s=0.3, duration_s=1.0)
+# Two nodes and fifty pairs, as in the benchmark; a second each, warming up included.
+SHORT = Shape(warmup_s=0.2, duration_s=0.8)
 _PATIENCE_S = 60.0
 
 Climbed = list[tuple[Rung, Outcome]]
