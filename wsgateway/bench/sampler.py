@@ -87,13 +87,22 @@ def main() -> int:
     """Run the gateway of the flags, and keep FILE up to date."""
     file = Path(sys.argv.pop(1))
     counts: Counter[str] = Counter(dict.fromkeys(PARTS, 0))
+    busy = False
 
     def sample(signum: int, frame: FrameType | None) -> None:
+        # Why: the next signal may come while this one is at its file. Whatever were raised here
+        # would be raised in the middle of the gateway.
+        # 原因：这一次还在写文件时，下一个信号就可能到来。这里抛出的异常，都会落在网关正做的事中间。
+        nonlocal busy
+        if busy:
+            return
+        busy = True
         counts[part(frame)] += 1
         if counts.total() % _WRITE_EVERY == 0:
             fresh = file.with_suffix(".new")
             fresh.write_text(json.dumps(counts), "utf-8")
             fresh.replace(file)
+        busy = False
 
     file.write_text(json.dumps(counts), "utf-8")
     signal.signal(signal.SIGPROF, sample)
