@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from proxy import Proxy
 from raw import sending, until
 from users import Cluster, User
 
@@ -96,3 +97,15 @@ async def test_who_they_are_is_said(
     wrong = redis_with_sentinel.url.replace("/main", "/other")
     with pytest.raises(RedisUnavailable, match="names a master of other"):
         await identify(wrong)
+
+
+async def test_a_silent_sentinel_does_not_keep_from_asking_the_next(
+    redis_with_sentinel: RedisWithSentinel, key_prefix: str
+) -> None:
+    assert redis_with_sentinel.sentinel is not None
+    port = redis_with_sentinel.sentinel.port
+    async with Proxy(port) as proxy:
+        proxy.blackhole()
+        url = redis_with_sentinel.url.replace(f":{port}", f":{proxy.port},127.0.0.1:{port}")
+        async with RedisPresence(url, ttl_s=60, key_prefix=key_prefix, timeout_s=3) as presence:
+            assert await presence.lookup("bob") is None

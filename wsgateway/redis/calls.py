@@ -1,6 +1,5 @@
 """Script calls and commands on single keys, in pipelines: one round trip for all that waits."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,11 +96,9 @@ class Pipeline:
                 places.append(None)
             commands.append(calls[i].packed())
             places.append(i)
-        answers = await asyncio.gather(
-            *(link.ask(commands) for link, (commands, _) in pipelines.items()),
-            return_exceptions=True,  # of one server; the others have answered
-        )
-        for (_, places), answer in zip(pipelines.values(), answers, strict=True):
+        answers = [link.asking(commands) for link, (commands, _) in pipelines.items()]
+        for (_, places), future in zip(pipelines.values(), answers, strict=True):
+            answer = await future
             each = answer if isinstance(answer, list) else [answer] * len(places)
             for place, reply in zip(places, each, strict=True):
                 if place is not None:

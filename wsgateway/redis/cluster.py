@@ -123,7 +123,8 @@ class Cluster:
     def _take_in(self, ranges: list[Any], told_by: Address) -> None:
         owners: list[Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
         for first, last, master, *_ in ranges:
-            host = master[0].decode() if master[0] else told_by[0]
+            # nothing, or "?": the node does not know its own name; it is the one that was asked
+            host = told_by[0] if master[0] in (None, b"", b"?") else master[0].decode()
             owners[first : last + 1] = [(host, master[1])] * (last + 1 - first)
         self._owners = owners
         self._known = True

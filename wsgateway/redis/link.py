@@ -71,15 +71,19 @@ class Link:
             # 原因：不做退避。谁来问就立刻如实答复；其余的都在各自的批里等，同一时刻只拨一次。
             self._dialling = asyncio.create_task(self._dial(), name="redis link: dial")
 
+    def asking(self, commands: Sequence[Command]) -> "asyncio.Future[Answer]":
+        """Send commands, see `call`; return the future of what `done` would hear."""
+        asking: asyncio.Future[Answer] = self._loop.create_future()
+        self.call(commands, partial(_settle, asking))
+        return asking
+
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands; return their replies.
 
         Raises:
             RedisUnavailable: no answer; which of them were executed is not known.
         """
-        asking: asyncio.Future[Answer] = self._loop.create_future()
-        self.call(commands, partial(_settle, asking))
-        answer = await asking
+        answer = await self.asking(commands)
         if isinstance(answer, RedisUnavailable):
             raise answer
         return answer

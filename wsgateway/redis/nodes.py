@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from redis.asyncio import ConnectionPool
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
@@ -80,18 +80,22 @@ def _bounds(timeout_s: float) -> dict[str, Any]:
     }
 
 
-def _master_pool(url: RedisUrl, timeout_s: float) -> ConnectionPool:
-    """Return what makes connections to the master that the Sentinels name at that moment."""
+def _master_pool(url: RedisUrl, timeout_s: float) -> tuple[ConnectionPool, list[Redis]]:
+    """Return what makes connections to the master that the Sentinels name at that moment.
+
+    And clients of the Sentinels, to be closed in the end.
+    """
     # Why: they are asked at each dial and not in between. They cut the old master's connections
     # when they appoint a new one, so every link dials again and finds it.
     # 原因：只在拨号时问哨兵。哨兵任命新主节点时会切断旧主节点的连接，
     # 于是每条链路都会重拨，自然就找到新主节点。
     one = pool_of(url.at("sentinel", 1), timeout_s).connection_kwargs
     own = {name: value for name, value in one.items() if name not in ("host", "port")}
-    asking = {**_bounds(timeout_s), "ssl": url.scheme == "rediss"}
+    # each may be silent, and there must be time left for the next one and for the master
+    asking = {**_bounds(timeout_s / (len(url.hosts) + 1)), "ssl": url.scheme == "rediss"}
     sentinel = _sentinel(list(url.hosts), sentinel_kwargs=asking)
     pool: ConnectionPool = _sentinel_pool(url.service, sentinel, ssl=url.scheme == "rediss", **own)
-    return pool
+    return pool, sentinel.sentinels
 
 
 class One:
@@ -101,8 +105,11 @@ class One:
 
     def __init__(self, url: RedisUrl, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        several = url.kind is Kind.SENTINEL
-        self._pool = _master_pool(url, timeout_s) if several else pool_of(url.text, timeout_s)
+        self._sentinels: list[Redis] = []
+        if url.kind is Kind.SENTINEL:
+            self._pool, self._sentinels = _master_pool(url, timeout_s)
+        else:
+            self._pool = pool_of(url.text, timeout_s)
         self._link = Link(self._pool, timeout_s)
 
     async def ready(self) -> None:
@@ -137,3 +144,5 @@ class One:
     async def aclose(self) -> None:
         """See `Nodes.aclose`."""
         await self._link.aclose()
+        for sentinel in self._sentinels:
+            await sentinel.aclose()
