@@ -42,6 +42,9 @@ class Registrar:
         self._presence = presence
         self._delivery = delivery
         self._on_replaced = on_replaced
+        self._due: dict[Connection, str] = {}
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
 
     def register(self, connection: Connection, frame: Register) -> None:
         """Make `connection` the one of `frame.user_id`, and answer it.
@@ -136,10 +139,25 @@ class Registrar:
         return refreshing
 
     def keep_alive(self, connection: Connection, user: str) -> None:
-        """Refresh presence if Redis can keep up; the next ping tries again."""
+        """Refresh presence soon, together with others; never more than one timer."""
+        # Why: nobody waits for a refresh, and a record outlives three pings, so this one command
+        # may wait a thirtieth of one. 5,000 users who only ping cost a gateway 3.6 % of a core
+        # when each refresh went out alone, for each woke the gateway once more for its answer.
+        # 原因：没有人等刷新的结果，记录又能撑过三次 ping，所以唯独这条命令可以等三十分之一个周期。
+        # 若每次刷新都单独发出，每个应答都会再唤醒网关一次：
+        # 5,000 个只发 ping 的用户要占一个核的 3.6%。
+        self._due[connection] = user
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._config.ping_s / 30, self._refresh_due)
+
+    def _refresh_due(self) -> None:
+        self._timer = None
+        due, self._due = self._due, {}
         try:
-            self.refresh(connection, user)
-        except WsGatewayError as error:
+            for connection, user in due.items():
+                if self._hub.user_of(connection) == user:  # or it would outlive its cleanup
+                    self.refresh(connection, user)
+        except WsGatewayError as error:  # the next ping tries again
             log.warning("presence not refreshed: %s", error)
 
     def leave(self, connection: Connection, left: Callable[[Connection], None]) -> None:
