@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 from collections import Counter
@@ -15,7 +14,7 @@ from wsgateway.bench.cluster import Cluster
 from wsgateway.bench.findings import Findings, Table
 from wsgateway.bench.plots import label
 from wsgateway.bench.run import Progress, measure, wsgateway_target
-from wsgateway.bench.sampler import INTERVAL_S
+from wsgateway.bench.sampler import INTERVAL_S, counts
 from wsgateway.bench.screen import Screen
 from wsgateway.bench.shape import BenchError, Outcome, Shape
 from wsgateway.bench.style import BLUE, drawing
@@ -96,18 +95,17 @@ def _target(router: str, place: Path) -> Target:
 
     def command(node: Node) -> list[str]:
         flags_of_gateway = plain.command(node)[3:]  # behind: python -m wsgateway
-        file = str(place / f"{node.index}.json")
+        file = str(place / str(node.index))
         return [sys.executable, "-m", "wsgateway.bench.sampler", file, *flags_of_gateway]
 
     return replace(plain, command=command)
 
 
 def _read(place: Path) -> Counter[str]:
-    files = [json.loads(file.read_text("utf-8")) for file in place.glob("*.json")]
-    counts: Counter[str] = Counter()
-    for one in files:
-        counts.update(one)
-    return counts
+    seen: Counter[str] = Counter()
+    for file in place.iterdir():
+        seen.update(counts(file))
+    return seen
 
 
 def table(made: Profile) -> Table:

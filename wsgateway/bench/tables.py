@@ -1,0 +1,199 @@
+"""`python -m wsgateway.bench.tables [FILE...]`: put measured numbers into `docs/performance.md`.
+
+Each FILE is the `--json` of a run. What the page needs of it is kept in `docs/data/`, one file per
+command, and every table between `<!-- name:begin -->` and `<!-- name:end -->` is written anew.
+Several files of one command are rounds of it. Run it at the root of the project.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from wsgateway.bench.ladder.rungs import RUNGS
+from wsgateway.bench.profile import TITLES
+
+DATA = Path("docs/data")
+PAGE = Path("docs/performance.md")
+_KEPT = (
+    *("name", "target", "per_s", "sent", "lost", "doubled", "reordered", "unanswered"),
+    *("broker", "cpu_s_per_1000", "broker_cpu_s_per_1000", "rss_kib"),
+)
+Json = dict[str, Any]
+Rows = Iterable[Sequence[str]]
+
+
+def kept(document: Mapping[str, Any]) -> Json:
+    """Return what the page needs of a run's JSON file."""
+    return {
+        "command": document["command"],
+        "router": document["arguments"].get("router", "redis"),
+        "machine": document["machine"],
+        "numbers": document["numbers"],
+        "faults": document["faults"],
+        "outcomes": [
+            {key: one[key] for key in _KEPT if key in one}
+            | {"rate_per_s": one["shape"]["rate_per_s"]}
+            | {key: one["latency_ms"][key] for key in ("p50", "p99")}
+            for one in document["outcomes"]
+        ],
+    }
+
+
+def place(run: Mapping[str, Any]) -> str:
+    """Return the name of the file in `docs/data/` that a run belongs into."""
+    name = str(run["command"])
+    if name == "throughput" and "cpu_s_per_1000" in run["numbers"]:
+        name = "costs"
+    return name if run["router"] == "redis" else f"{name}-{run['router']}"
+
+
+def ladder(rounds: Sequence[Json]) -> Rows:
+    """Yield the rungs: throughput with its spread, gain, latency, CPU time."""
+    yield (
+        *("rung / 级", "msg/s / 条每秒", "min-max / 最小-最大", "gain / 增益", "p50 ms", "p99 ms"),
+        "CPU µs/message / 每条",
+    )
+    before = 0.0
+    for rung in RUNGS:
+        full = [one for one in _outcomes(rounds, rung.name) if one["rate_per_s"] is None]
+        calm = [one for one in _outcomes(rounds, rung.name) if one["rate_per_s"] is not None]
+        per_s = median(one["per_s"] for one in full)
+        yield (
+            f"{rung.title_en} / {rung.title_zh}",
+            f"{per_s:,.0f}",
+            _spread(one["per_s"] for one in full),
+            f"× {per_s / before:.2f}" if before else "",
+            *(f"{median(one[p] for one in calm):.2f}" for p in ("p50", "p99")),
+            f"{1000 * median(one['cpu_s_per_1000'] for one in full):.0f}",
+        )
+        before = per_s
+
+
+def compare(rounds: Sequence[Json]) -> Rows:
+    """Yield ours and the peers: throughput, latency, what went wrong, and the ratio."""
+    yield (
+        *("server / 服务", "msg/s / 条每秒", "min-max / 最小-最大", "ratio / 倍数"),
+        *("p50 ms", "p99 ms", "lost / 丢失", "reordered / 乱序"),
+    )
+    every = [one for run in rounds for one in run["outcomes"]]
+    found = []
+    for name in dict.fromkeys(one["target"] for one in every):
+        runs = [one for one in every if one["target"] == name]
+        full = [one["per_s"] for one in runs if one["rate_per_s"] is None]
+        calm = [one for one in runs if one["rate_per_s"] is not None]
+        if full:
+            found.append((median(full), name, full, calm, runs))
+    found.sort(reverse=True, key=lambda one: one[0])
+    ours = next((one[0] for one in found if one[1] == "wsgateway"), 0.0)
+    for per_s, name, full, calm, runs in found:
+        yield (
+            name,
+            f"{per_s:,.0f}",
+            _spread(full),
+            f"{per_s / ours:.2f}" if ours else "",
+            *(f"{median(one[p] for one in calm):.2f}" if calm else "-" for p in ("p50", "p99")),
+            *(f"{sum(one[what] for one in runs):,}" for what in ("lost", "reordered")),
+        )
+
+
+def waterfall(rounds: Sequence[Json]) -> Rows:
+    """Yield the stretches of a message's way."""
+    yield "stretch / 一段", "p25 µs", "p50 µs", "p75 µs"
+    made = rounds[-1]["numbers"]["waterfall"]
+    for one in (*made["segments"], made["whole"]):
+        quartiles = (f"{one[p]:,.0f}" for p in ("p25_us", "p50_us", "p75_us"))
+        yield f"{one['title_en']} / {one['title_zh']}", *quartiles
+
+
+def profile(rounds: Sequence[Json]) -> Rows:
+    """Yield the parts of a gateway and their CPU time."""
+    yield "part / 部分", "share / 占比", "CPU µs/message / 每条"
+    numbers = rounds[-1]["numbers"]
+    for part, share in numbers["share"].items():
+        us = numbers["cpu_us_per_message"][part]
+        yield " / ".join(TITLES[part]), f"{share:.0%}", f"{us:.1f}"
+
+
+def costs(rounds: Sequence[Json]) -> Rows:
+    """Yield what a message costs with more users and gateways."""
+    yield "run / 运行", "msg/s / 条每秒", "gateways: CPU µs/message / 网关每条", "broker / 代理"
+    for run in rounds:
+        for one in run["outcomes"]:
+            name = str(one["name"])
+            name = f"{name} / {name.replace(' gateways', ' 个网关').replace(' gateway', ' 个网关')}"
+            yield (
+                name.replace(" 个网关,", " 个网关，").removesuffix(" users") + " 个用户",
+                f"{one['per_s']:,.0f}",
+                f"{1000 * one['cpu_s_per_1000']:.0f}",
+                f"{1000 * one['broker_cpu_s_per_1000']:.1f}",
+            )
+
+
+def machine(rounds: Sequence[Json]) -> str:
+    """Return one line on where and on what it was measured."""
+    facts, outcomes = rounds[-1]["machine"], rounds[-1]["outcomes"]
+    broker = outcomes[0]["broker"] if outcomes else rounds[-1]["numbers"]["waterfall"]["broker"]
+    times = f"rounds / 轮数: {len(rounds)}, " if len(rounds) > 1 else ""
+    return (
+        f"| {times}{facts['usable_cores']} cores / 核, {facts['cpu']}, Python {facts['python']}, "
+        f"{broker} |\n|---|"
+    )
+
+
+TABLES: dict[str, Callable[[Sequence[Json]], Rows]] = {
+    "compare": compare,
+    "ladder": ladder,
+    "waterfall": waterfall,
+    "profile": profile,
+    "costs": costs,
+}
+
+
+def rendered(name: str, rounds: Sequence[Json]) -> str:
+    """Return a table as Markdown, and below it on what it was measured."""
+    head, *rows = TABLES[name](rounds)
+    lines = [head, ["---"] * len(head), *rows]
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{table.replace('| --- ', '|---').replace('|--- |', '|---|')}\n\n{machine(rounds)}"
+
+
+def put_in(page: str, name: str, text: str) -> str:
+    """Return `page` with `text` between the markers of `name`."""
+    pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
+    return re.sub(pattern, lambda found: f"{found[1]}{text}\n{found[2]}", page, flags=re.DOTALL)
+
+
+def _outcomes(rounds: Sequence[Json], name: str) -> list[Json]:
+    return [one for run in rounds for one in run["outcomes"] if one["target"] == name]
+
+
+def _spread(values: Iterable[float]) -> str:
+    ordered = sorted(values)
+    return f"{ordered[0]:,.0f}-{ordered[-1]:,.0f}"
+
+
+def main() -> int:
+    """Take in the files, then write the page."""
+    taken: dict[str, list[Json]] = {}
+    for file in sys.argv[1:]:
+        run = kept(json.loads(Path(file).read_text("utf-8")))
+        taken.setdefault(place(run), []).append(run)
+    DATA.mkdir(exist_ok=True)
+    for name, rounds in taken.items():
+        text = json.dumps(rounds, indent=1, ensure_ascii=False)
+        (DATA / f"{name}.json").write_text(f"{text}\n", "utf-8")
+    page = PAGE.read_text("utf-8")
+    for name in TABLES:
+        if (DATA / f"{name}.json").exists():
+            rounds = json.loads((DATA / f"{name}.json").read_text("utf-8"))
+            page = put_in(page, name, rendered(name, rounds))
+    PAGE.write_text(page, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
