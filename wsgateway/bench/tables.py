@@ -133,14 +133,22 @@ def costs(rounds: Sequence[Json]) -> Rows:
             )
 
 
+def plan(rounds: Sequence[Json]) -> Rows:
+    """Yield the reckoning of a deployment, as lesson 9 makes it."""
+    yield "what / 项目", "value / 数值", "from / 由来"
+    for english, chinese, value, how in rounds[-1]["numbers"]["plan"]:
+        yield f"{english} / {chinese}", value, how
+
+
 def machine(rounds: Sequence[Json]) -> str:
     """Return one line on where and on what it was measured."""
     facts, outcomes = rounds[-1]["machine"], rounds[-1]["outcomes"]
-    broker = outcomes[0]["broker"] if outcomes else rounds[-1]["numbers"]["waterfall"]["broker"]
+    numbers = rounds[-1]["numbers"]
+    named = outcomes[0] if outcomes else numbers.get("waterfall", numbers)
     times = f"rounds / 轮数: {len(rounds)}, " if len(rounds) > 1 else ""
     return (
         f"| {times}{facts['usable_cores']} cores / 核, {facts['cpu']}, Python {facts['python']}, "
-        f"{broker} |\n|---|"
+        f"{named['broker']} |\n|---|"
     )
 
 
@@ -150,6 +158,7 @@ TABLES: dict[str, Callable[[Sequence[Json]], Rows]] = {
     "waterfall": waterfall,
     "profile": profile,
     "costs": costs,
+    "plan": plan,
 }
 
 
