@@ -22,6 +22,7 @@ _KEPT = (
     *("name", "target", "per_s", "sent", "lost", "doubled", "reordered", "unanswered"),
     *("broker", "cpu_s_per_1000", "broker_cpu_s_per_1000", "rss_kib"),
 )
+_COUNTS = re.compile(r"(\d+) gateways?, ([\d,]+) users")
 Json = dict[str, Any]
 Rows = Iterable[Sequence[str]]
 
@@ -121,16 +122,14 @@ def profile(rounds: Sequence[Json]) -> Rows:
 def costs(rounds: Sequence[Json]) -> Rows:
     """Yield what a message costs with more users and gateways."""
     yield "run / 运行", "msg/s / 条每秒", "gateways: CPU µs/message / 网关每条", "broker / 代理"
-    for run in rounds:
-        for one in run["outcomes"]:
-            name = str(one["name"])
-            name = f"{name} / {name.replace(' gateways', ' 个网关').replace(' gateway', ' 个网关')}"
-            yield (
-                name.replace(" 个网关,", " 个网关，").removesuffix(" users") + " 个用户",
-                f"{one['per_s']:,.0f}",
-                f"{1000 * one['cpu_s_per_1000']:.0f}",
-                f"{1000 * one['broker_cpu_s_per_1000']:.1f}",
-            )
+    for one in (one for run in rounds for one in run["outcomes"]):
+        chinese = _COUNTS.sub(r"\1 个网关，\2 个用户", one["name"])
+        yield (
+            f"{one['name']} / {chinese}",
+            f"{one['per_s']:,.0f}",
+            f"{1000 * one['cpu_s_per_1000']:.0f}",
+            f"{1000 * one['broker_cpu_s_per_1000']:.1f}",
+        )
 
 
 def plan(rounds: Sequence[Json]) -> Rows:
@@ -141,15 +140,11 @@ def plan(rounds: Sequence[Json]) -> Rows:
 
 
 def machine(rounds: Sequence[Json]) -> str:
-    """Return one line on where and on what it was measured."""
-    facts, outcomes = rounds[-1]["machine"], rounds[-1]["outcomes"]
-    numbers = rounds[-1]["numbers"]
+    """Return on what it was measured."""
+    facts, outcomes, numbers = (rounds[-1][key] for key in ("machine", "outcomes", "numbers"))
     named = outcomes[0] if outcomes else numbers.get("waterfall", numbers)
-    times = f"rounds / 轮数: {len(rounds)}, " if len(rounds) > 1 else ""
-    return (
-        f"| {times}{facts['usable_cores']} cores / 核, {facts['cpu']}, Python {facts['python']}, "
-        f"{named['broker']} |\n|---|"
-    )
+    cores = f"{facts['usable_cores']} cores / {facts['usable_cores']} 核"
+    return f"*{cores}, {facts['cpu']}, Python {facts['python']}, {named['broker']}*"
 
 
 TABLES: dict[str, Callable[[Sequence[Json]], Rows]] = {
@@ -163,11 +158,11 @@ TABLES: dict[str, Callable[[Sequence[Json]], Rows]] = {
 
 
 def rendered(name: str, rounds: Sequence[Json]) -> str:
-    """Return a table as Markdown, and below it on what it was measured."""
+    """Return a table as Markdown; its last row says on what it was measured."""
     head, *rows = TABLES[name](rounds)
-    lines = [head, ["---"] * len(head), *rows]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"{table.replace('| --- ', '|---').replace('|--- |', '|---|')}\n\n{machine(rounds)}"
+    last = [machine(rounds), *[""] * (len(head) - 1)]
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows, last)]
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
 
 
 def put_in(page: str, name: str, text: str) -> str:
