@@ -3,16 +3,20 @@
 It has no ids, no acks, no deduplication and no forwarding: what that costs, the last rung shows.
 """
 
-from contextlib import suppress
+import logging
 from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
 
 from wsgateway.bench.ladder import words
 from wsgateway.bench.ladder.redis import Cached
 from wsgateway.bench.ladder.sockets import Client
-from wsgateway.errors import Overloaded
+from wsgateway.errors import Overloaded, WsGatewayError
 
 if TYPE_CHECKING:
     from wsgateway.bench.ladder.rungs import Rung
+
+log = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -74,8 +78,10 @@ class Gateway:
         """Forget a client that is gone."""
         if self._clients.get(client.user) is client:
             del self._clients[client.user]
-            with suppress(ConnectionError):  # a Redis that is gone has forgotten
+            try:
                 await self._redis.unregister(client.user)
+            except (RedisError, WsGatewayError) as error:
+                log.warning("%s stays in presence: %s", client.user, error)
 
     def _hear(self, payload: bytes) -> None:
         """Give what came from other gateways to its recipients."""

@@ -1,16 +1,20 @@
 """How the sketch talks to its clients: the library's streams, or its sans-I/O core."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from wsgateway.errors import WsGatewayError
 from wsgateway.websocket import WebSocket
 
 if TYPE_CHECKING:
     from wsgateway.bench.ladder.gateway import Gateway
+
+log = logging.getLogger(__name__)
 
 _MOST_WAITING = 10_000  # frames for one client; who reads more slowly is dropped
 _HANDSHAKE_S = 10.0
@@ -119,7 +123,11 @@ class Direct:
         self._answering = self._loop.create_task(self._gateway.leave(self))
 
     async def _answer(self, text: str) -> None:
-        await self._gateway.answer(self, text)
+        try:
+            await self._gateway.answer(self, text)
+        except WsGatewayError as error:
+            log.warning("%s is dropped: %s", self.user, error)
+            self._ws.abort()
         self._ws.resume()
 
 
