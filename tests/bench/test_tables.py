@@ -45,15 +45,15 @@ def test_the_page_shows_what_is_on_file(name: str) -> None:
 
 
 def test_rounds_are_medians_with_their_spread_and_peers_a_ratio_to_ours() -> None:
-    calm = {"rate": 500.0, "p50": 0.5, "p99": 4.0}
-    rounds = [
-        run(outcome("peer", 100), outcome("wsgateway", per_s), outcome("wsgateway", 500, **calm))
-        for per_s in (190, 200, 400)
-    ]
-    rounds[0]["outcomes"][0]["lost"] = 1_234
-    _, ours, peer = tables.compare(rounds)
-    assert ours == ("wsgateway", "200", "190-400", "1.00", "0.50", "4.00", "0", "0")
-    assert peer == ("peer", "100", "100-100", "0.50", "-", "-", "1,234", "0")
+    ours = {"server": "ours", "per_s": [190, 200, 400], "p50_ms": [0.5], "p99_ms": [4, 6, 5]}
+    ours |= {"kib_per_connection": [12.0], "lost": 0, "reordered": 0}
+    peer = {**ours, "server": "peer", "per_s": [100], "p50_ms": [], "lost": 1_234}
+    faster = {**ours, "server": "faster", "per_s": [800]}
+    _, *rows = tables.compare([{"numbers": {"compare": [ours, peer, faster]}}])
+    assert [row[0] for row in rows] == ["faster", "ours", "peer"]
+    assert rows[0][1:4] == ("800", "800-800", "0.25")
+    assert rows[1] == ("ours", "200", "190-400", "", "0.50", "5.00", "12.0", "0", "0")
+    assert rows[2] == ("peer", "100", "100-100", "2.00", "nan", "5.00", "12.0", "1,234", "0")
 
 
 def test_a_table_has_a_head_a_rule_and_a_line_on_the_machine() -> None:

@@ -6,6 +6,7 @@ Several files of one command are rounds of it. Run it at the root of the project
 """
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,29 +76,23 @@ def ladder(rounds: Sequence[Json]) -> Rows:
 
 
 def compare(rounds: Sequence[Json]) -> Rows:
-    """Yield ours and the peers: throughput, latency, what went wrong, and the ratio."""
+    """Yield ours and the peers, by throughput; the ratio says how many times theirs ours is."""
     yield (
-        *("server / 服务", "msg/s / 条每秒", "min-max / 最小-最大", "ratio / 倍数"),
-        *("p50 ms", "p99 ms", "lost / 丢失", "reordered / 乱序"),
+        *("server / 服务", "msg/s / 条每秒", "min-max / 最小-最大", "ours is × / 我们是其"),
+        *("p50 ms", "p99 ms", "KiB/connection / 每连接", "lost / 丢失", "reordered / 乱序"),
     )
-    every = [one for run in rounds for one in run["outcomes"]]
-    found = []
-    for name in dict.fromkeys(one["target"] for one in every):
-        runs = [one for one in every if one["target"] == name]
-        full = [one["per_s"] for one in runs if one["rate_per_s"] is None]
-        calm = [one for one in runs if one["rate_per_s"] is not None]
-        if full:
-            found.append((median(full), name, full, calm, runs))
-    found.sort(reverse=True, key=lambda one: one[0])
-    ours = next((one[0] for one in found if one[1] == "wsgateway"), 0.0)
-    for per_s, name, full, calm, runs in found:
+    servers = rounds[-1]["numbers"]["compare"]
+    ours, *_ = servers
+    for one in sorted(servers, key=lambda one: _middle(one["per_s"]), reverse=True):
+        per_s = _middle(one["per_s"])
         yield (
-            name,
+            one["server"],
             f"{per_s:,.0f}",
-            _spread(full),
-            f"{per_s / ours:.2f}" if ours else "",
-            *(f"{median(one[p] for one in calm):.2f}" if calm else "-" for p in ("p50", "p99")),
-            *(f"{sum(one[what] for one in runs):,}" for what in ("lost", "reordered")),
+            _spread(one["per_s"]),
+            f"{_middle(ours['per_s']) / per_s:.2f}" if per_s and one is not ours else "",
+            *(f"{_middle(one[what]):.2f}" for what in ("p50_ms", "p99_ms")),
+            f"{_middle(one['kib_per_connection']):.1f}",
+            *(f"{one[what]:,}" for what in ("lost", "reordered")),
         )
 
 
@@ -175,9 +170,14 @@ def _outcomes(rounds: Sequence[Json], name: str) -> list[Json]:
     return [one for run in rounds for one in run["outcomes"] if one["target"] == name]
 
 
+def _middle(values: Sequence[float]) -> float:
+    """Return the median; NaN, and so "nan" in the table, if nothing was measured."""
+    return median(values) if values else math.nan
+
+
 def _spread(values: Iterable[float]) -> str:
     ordered = sorted(values)
-    return f"{ordered[0]:,.0f}-{ordered[-1]:,.0f}"
+    return f"{ordered[0]:,.0f}-{ordered[-1]:,.0f}" if ordered else ""
 
 
 def main() -> int:
