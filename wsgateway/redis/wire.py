@@ -38,7 +38,7 @@ class Wire(asyncio.Protocol):
         self._on_lost = on_lost
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._transport: asyncio.Transport | None = None
-        self._dialled: Any = None
+        self._writer: asyncio.StreamWriter | None = None
 
     @classmethod
     async def dial(
@@ -75,9 +75,14 @@ class Wire(asyncio.Protocol):
         return wire
 
     def _take_over(self, connection: Any) -> None:
-        self._dialled = connection  # its writer would close the transport if it were collected
-        self._transport = cast(asyncio.Transport, connection._writer.transport)
-        self._transport.set_protocol(self)
+        writer: asyncio.StreamWriter = connection._writer
+        connection._reader = connection._writer = None  # or it would close what is ours
+        self._writer = writer  # collected, it too would close the transport
+        transport = cast(asyncio.Transport, writer.transport)
+        transport.set_protocol(self)
+        if transport.is_closing():  # its end was told to the protocol before us
+            raise RedisUnavailable("Redis did not answer: it closed the connection")
+        self._transport = transport
 
     def write(self, commands: Iterable[Command]) -> None:
         """Send commands, all in one piece."""
