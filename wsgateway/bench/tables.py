@@ -65,7 +65,7 @@ def ladder(rounds: Sequence[Json]) -> Rows:
         calm = [one for one in _outcomes(rounds, rung.name) if one["rate_per_s"] is not None]
         per_s = median(one["per_s"] for one in full)
         yield (
-            f"{rung.title_en} / {rung.title_zh}",
+            " / ".join(dict.fromkeys(rung.titles)),
             f"{per_s:,.0f}",
             _spread(one["per_s"] for one in full),
             f"× {per_s / before:.2f}" if before else "",

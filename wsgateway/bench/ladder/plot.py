@@ -19,10 +19,11 @@ def draw(climbed: Sequence[Climbed]) -> bytes:
         gains = [f"{rates[0]:,.0f}"]
         gains += [f"{b:,.0f}  (× {b / a:.2f})" for a, b in pairwise(rates)]
         axes.bar_label(bars, gains, padding=6)
-        titles = [f"{one.rung.title_en}\n{one.rung.title_zh}" for one in climbed]
+        titles = ["\n".join(dict.fromkeys(one.rung.titles)) for one in climbed]
         axes.set_yticks(range(len(rates)), titles, fontsize=11)
         axes.invert_yaxis()
         axes.set_xlim(0, max(rates) * 1.35)
+        axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(label("delivered (msg/s)", "送达（条/秒）"))

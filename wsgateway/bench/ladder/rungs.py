@@ -49,6 +49,11 @@ class Rung:
     shipped: bool = False
     ids: bool = False
 
+    @property
+    def titles(self) -> tuple[str, str]:
+        """Both titles, English first."""
+        return self.title_en, self.title_zh
+
 
 _PLAIN = Rung(
     name="plain",
