@@ -20,8 +20,8 @@ from wsgateway.bench import flags
 COMMAND = [sys.executable, "-m", "wsgateway.bench"]
 TINY = "--pairs 4 --warmup 0.2 --duration 0.6"
 CASES = {
-    "latency": (f"{TINY} --rate 200 --ceiling", {"p50_to_hop_ratio", "hop_p50_ms"}),
-    "latency --router kafka": (f"{TINY} --rate 100", {"p50_to_hop_ratio", "hop_broker"}),
+    "latency": (f"{TINY} --rate 200 --rounds 2 --ceiling", {"p50_to_hop_ratio", "hop_p50_ms"}),
+    "latency --router kafka": (f"{TINY} --rate 100 --rounds 1", {"p50_to_hop_ratio", "hop_broker"}),
     "throughput": (
         f"{TINY} --steps 5,10 --ceiling --gateway=--window=16",
         {"closed_loop_per_s", "steps"},

@@ -136,7 +136,8 @@ async def _kafka(address: str, job: list[Any]) -> list[float]:
     fetch_wait_ms = int((await find_kafka(address)).fetch_wait_s * 1000)
     admin = AIOKafkaAdminClient(bootstrap_servers=address)
     await admin.start()
-    await admin.create_topics([NewTopic(_CHANNEL, 1, 1)])
+    if _CHANNEL not in await admin.list_topics():
+        await admin.create_topics([NewTopic(_CHANNEL, 1, 1)])
     await admin.close()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=address, fetch_max_wait_ms=fetch_wait_ms, auto_offset_reset="earliest"
