@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from wsgateway.brokers.redis import RedisServer, server_binary
 from wsgateway.brokers.redis_cluster import until
@@ -107,4 +107,12 @@ class RedisWithSentinel:
         with self.replica.client() as replica, self.sentinel.client() as sentinel:
             state = replica.execute_command("ROLE")[3]
             known = sentinel.execute_command("SENTINEL", "REPLICAS", SERVICE)
-        return state == "connected" and any(one["master-link-status"] == "ok" for one in known)
+        links = [_fields(one)["master-link-status"] for one in known]
+        return state == "connected" and "ok" in links
+
+
+def _fields(reply: Any) -> dict[str, str]:
+    """Return a reply of names and values as a dictionary; newer versions of redis-py do that."""
+    if isinstance(reply, dict):
+        return reply
+    return dict(zip(reply[::2], reply[1::2], strict=True))
