@@ -183,6 +183,9 @@ class Connection:
 
     def ended(self) -> None:
         """See `websocket.Peer`."""
+        # Why: each knows the other, and the cycle collector, which would free both, rarely wakes.
+        # 原因：两者互相引用，只有循环回收器能释放，而它很少醒来。
+        self._outbox.forget()
         if self._closing is None or self._closing.done():
             self._ended(self)
         else:

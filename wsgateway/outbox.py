@@ -63,7 +63,7 @@ class Outbox:
         self.open = True
         self.queued_bytes = 0
         self._ws = ws
-        self._owner = owner
+        self._owner: Owner | None = owner
         self._config = config
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[bytes, OnWritten | None]] = []
@@ -88,7 +88,7 @@ class Outbox:
             self._flushing = True
             self._loop.call_soon(self._flush)
         if self.queued_bytes > self._config.outbox_bytes:
-            self._owner.too_slow("too slowly")
+            self._too_slow("too slowly")
         return True
 
     def abandon(self) -> None:
@@ -120,6 +120,10 @@ class Outbox:
             self._writing.reverse()
             self._written(Status.UNKNOWN)
 
+    def forget(self) -> None:
+        """Let go of the owner, after `lost`: it is told nothing more."""
+        self._owner = None
+
     def _flush(self) -> None:
         """Write what waits, until the kernel takes no more."""
         while self._waiting and self._stall is None:
@@ -132,7 +136,8 @@ class Outbox:
                 return
             self._written(Status.DELIVERED)
         self._flushing = False
-        self._owner.flushed()
+        if self._owner is not None:
+            self._owner.flushed()
 
     def _take_out(self) -> list[bytes]:
         """Put as much under way as one write may hold; return its frames."""
@@ -157,4 +162,8 @@ class Outbox:
         # Why: senders on this gateway wait for this write; a reader that pings but never reads
         # would hold all of them for ever.
         # 原因：本网关上的发件人都在等这次写入；只发 ping 却从不读的客户端会把他们永远拖住。
-        self._owner.too_slow("nothing")
+        self._too_slow("nothing")
+
+    def _too_slow(self, why: str) -> None:
+        if self._owner is not None:
+            self._owner.too_slow(why)

@@ -158,6 +158,7 @@ class Sessions:
         self._hub.unbind(connection)
         if connection.deadline is not None:
             connection.deadline.cancel()
+            connection.deadline = None  # one that has fired still knows the connection
         self._counts.closed[connection.close_code] += 1
         self._registrar.leave(connection, self._forget)
 

@@ -53,6 +53,7 @@ class WebSocket(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_close_code",
         "_close_timeout_s",
         "_closed",
         "_held",
@@ -87,18 +88,18 @@ class WebSocket(asyncio.Protocol):
         )
         self._peer: Peer | None = None
         self._incoming: Incoming | None = None
-        self._held = False
-        self._lost = False
+        self._held = self._lost = False
+        self._close_code: int | None = None
 
     @property
     def open(self) -> bool:
         """Whether frames can be written."""
-        return self._protocol.state is State.OPEN
+        return not self._lost and self._protocol.state is State.OPEN
 
     @property
     def close_code(self) -> int | None:
         """The code the client closed with; None while it has not."""
-        return self._protocol.close_code
+        return self._close_code if self._lost else self._protocol.close_code
 
     def write(self, frames: Iterable[bytes]) -> bool:
         """Write text frames with one system call; only while `open`.
@@ -168,8 +169,12 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """See `asyncio.Protocol`."""
-        self._lost = True
         self._protocol.receive_eof()
+        self._close_code = self._protocol.close_code
+        self._lost = True
+        # Why: it and its parser know each other; the collector that frees such rarely wakes.
+        # 原因：它与解析器互相引用，只有循环回收器能释放，而它很少醒来。
+        vars(self._protocol).clear()
         self._stop_timer()
         self._closed(self)
         if self._peer is not None:

@@ -1,0 +1,180 @@
+"""The connection engine under attack: what a client leaves behind, and how it may end."""
+
+import asyncio
+import base64
+import gc
+import json
+import socket
+import struct
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any
+
+import pytest
+from raw import serves, until
+from websockets.server import ServerProtocol
+
+from wsgateway.brokers import RedisServer
+from wsgateway.config import Config
+from wsgateway.connection import Connection
+from wsgateway.gateway import Gateway
+from wsgateway.incoming import Incoming
+from wsgateway.outbox import Outbox
+from wsgateway.websocket import WebSocket
+
+Start = Callable[..., Any]
+OF_A_CLIENT = (WebSocket, ServerProtocol, Incoming, Connection, Outbox)
+CLOSE = b"\x88\x82" + bytes(4) + b"\x03\xe8"
+
+
+@pytest.fixture
+async def start(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[Start]:
+    """Start gateways with settings of the test's own."""
+    async with AsyncExitStack() as stack:
+
+        async def start(gateway_id: str = "g1", **settings: Any) -> Gateway:
+            config = Config(
+                gateway_id=gateway_id,
+                port=0,
+                redis=redis_server.url,
+                key_prefix=key_prefix,
+                **settings,
+            )
+            return await stack.enter_async_context(Gateway(config))
+
+        yield start
+
+
+def frame(**fields: Any) -> bytes:
+    """A text frame as a client sends it; its mask is zeros."""
+    text = json.dumps(fields).encode()
+    length = (
+        bytes([0x80 | len(text)]) if len(text) < 126 else b"\xfe" + struct.pack("!H", len(text))
+    )
+    return b"\x81" + length + bytes(4) + text
+
+
+def messages(count: int, to: str = "bob") -> bytes:
+    return b"".join(frame(type="message", to=to, content=str(n)) for n in range(count))
+
+
+class Tcp:
+    """A client that is only a TCP connection: it can say anything, and end in any way."""
+
+    def __init__(self, gateway: Gateway, user: str | None = None) -> None:
+        self._port = gateway.port
+        self._user = user
+
+    async def __aenter__(self) -> "Tcp":
+        self._reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port)
+        key = base64.b64encode(bytes(16))
+        self.writer.write(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: " + key + b"\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        await self._reader.readuntil(b"\r\n\r\n")
+        if self._user is not None:
+            self.writer.write(frame(type="register", userId=self._user))
+            assert b'"register"' in await self._reader.read(1000)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.writer.transport.abort()
+
+    def reset(self) -> None:
+        """End it so that the other side gets ECONNRESET."""
+        sock: socket.socket = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def rest(self) -> bytes:
+        """All that comes until the gateway ends it."""
+        async with asyncio.timeout(30):
+            return await self._reader.read()
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def alive() -> Counter[str]:
+    return Counter(type(one).__name__ for one in gc.get_objects() if type(one) in OF_A_CLIENT)
+
+
+async def say_goodbye(tcp: Tcp) -> None:
+    tcp.writer.write(CLOSE)
+    await tcp.rest()
+
+
+async def vanish(tcp: Tcp) -> None:
+    tcp.reset()
+
+
+async def half_close(tcp: Tcp) -> None:
+    tcp.writer.write_eof()
+    await tcp.rest()
+
+
+async def say_no_utf_8(tcp: Tcp) -> None:
+    tcp.writer.write(b"\x81\x81" + bytes(4) + b"\xff")
+    await tcp.rest()
+
+
+async def break_the_protocol(tcp: Tcp) -> None:
+    tcp.writer.write(b"\xff\xff\xff\xff")
+    await tcp.rest()
+
+
+async def be_binary(tcp: Tcp) -> None:
+    tcp.writer.write(b"\x82\x81" + bytes(4) + b"x")
+    await tcp.rest()
+
+
+async def leave_amid_messages(tcp: Tcp) -> None:
+    tcp.writer.write(messages(200, to="nobody") + CLOSE)
+    await tcp.rest()
+
+
+ENDINGS = [
+    say_goodbye,
+    vanish,
+    half_close,
+    say_no_utf_8,
+    break_the_protocol,
+    be_binary,
+    leave_amid_messages,
+]
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+async def test_nothing_of_a_client_waits_for_the_cycle_collector(start: Start, end: Any) -> None:
+    gateway = await start(close_timeout_s=0.2)
+    async with Tcp(gateway, "warm") as tcp:
+        await end(tcp)
+    await until(lambda: not gateway.sessions.connections)
+    with no_collector():
+        before = alive()
+        for n in range(20):
+            async with Tcp(gateway, f"user-{n}") as tcp:
+                await end(tcp)
+        await until(lambda: not gateway.sessions.connections)
+        await until(lambda: alive() == before)
+    assert await serves(gateway)
+
+
+async def test_nor_of_one_that_never_registered(start: Start) -> None:
+    gateway = await start(register_timeout_s=0.2, close_timeout_s=0.1)
+    with no_collector():
+        before = alive()
+        for _ in range(5):
+            async with Tcp(gateway) as tcp:
+                await tcp.rest()
+        await until(lambda: not gateway.sessions.connections)
+        await until(lambda: alive() == before)
