@@ -45,7 +45,7 @@ def test_too_few_runs_are_refused() -> None:
 
 def test_the_model_of_a_message_adds_both_gateways() -> None:
     runs = [run(*shape, Price(20, 100, 3), Price(10, 0, 90)) for shape in SHAPES]
-    made = costs(runs, Spent(150.0, 0.0, 30.0), 10, Crowd(100, Spent(3e4, 0.0, 4e3), 700.0))
+    made = costs(runs, Crowd(100, Spent(3e4, 0.0, 4e3), 700.0, 10, Spent(150.0, 0.0, 30.0)))
     assert made.message_us() == pytest.approx(123 + 100)
     assert made.message_us(batches=0.1, publishes=0.5) == pytest.approx(31.5 + 55)
     assert (made.ping_us, made.broker_ping_us) == (15.0, 3.0)

@@ -57,13 +57,17 @@ class Crowd:
 
     Args:
         users: how many.
-        spent: CPU time of their coming: handshake and registration.
+        came: CPU time of their coming: handshake and registration.
         memory_kib: by how much the gateway process grew.
+        pings: heartbeats they sent.
+        pinged: CPU time of those, and of refreshing presence.
     """
 
     users: int
-    spent: Spent
+    came: Spent
     memory_kib: float
+    pings: int
+    pinged: Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class Costs:
     Args:
         sender, receiver, broker: of a message, at the gateway it comes in, at the one it leaves
             from, and at the broker between them.
-        ping_us, broker_ping_us: of one heartbeat, which refreshes presence.
+        ping_us, broker_ping_us: of one heartbeat, with its share of refreshing presence.
         connect_us, broker_connect_us: of one connection: handshake and registration.
         connection_kib: memory of one idle connection in its gateway.
     """
@@ -136,15 +140,15 @@ def fit(runs: Sequence[Run], where: str, *, batches: bool = True) -> Price:
     return Price(*(float(part) for part in price))
 
 
-def costs(runs: Sequence[Run], beat: Spent, beats: int, crowd: Crowd) -> Costs:
-    """Return the cost model of measured runs, `beats` heartbeats and a crowd."""
+def costs(runs: Sequence[Run], crowd: Crowd) -> Costs:
+    """Return the cost model of measured runs and a crowd."""
     return Costs(
         sender=fit(runs, "sender_us"),
         receiver=fit(runs, "receivers_us", batches=False),
         broker=fit(runs, "broker_us"),
-        ping_us=beat.sender_us / beats,
-        broker_ping_us=beat.broker_us / beats,
-        connect_us=crowd.spent.sender_us / crowd.users,
-        broker_connect_us=crowd.spent.broker_us / crowd.users,
+        ping_us=crowd.pinged.sender_us / crowd.pings,
+        broker_ping_us=crowd.pinged.broker_us / crowd.pings,
+        connect_us=crowd.came.sender_us / crowd.users,
+        broker_connect_us=crowd.came.broker_us / crowd.users,
         connection_kib=crowd.memory_kib / crowd.users,
     )

@@ -138,7 +138,7 @@ class Cluster:
 
     def redis(self, command: str, key: str, *arguments: str) -> Any:
         """Run one plain Redis command and return the reply; the lesson's prefix is put in."""
-        return shared_loop().run(self._command(command, key, *arguments))
+        return shared_loop().run(self.command(command, key, *arguments))
 
     def latencies_ms(self, sender: User, receiver: User, count: int) -> list[float]:
         """Send `count` messages, each after the last has arrived; return one-way milliseconds.
@@ -209,7 +209,8 @@ class Cluster:
         client = Client(name, [self.url(gateway_id) for gateway_id in gateway_ids])
         return User(await self._stack.enter_async_context(client))
 
-    async def _command(self, command: str, key: str, *arguments: str) -> Any:
+    async def command(self, command: str, key: str, *arguments: str) -> Any:
+        """See `redis`; call it in the lab's loop."""
         redis: Any = self._redis  # its execute_command has no types
         return await redis.execute_command(command, self._prefix + key, *arguments)
 

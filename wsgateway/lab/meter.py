@@ -12,17 +12,21 @@ import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
 from wsgateway.bench.limits import raise_files
+from wsgateway.config import Config
 from wsgateway.lab.capacity import Costs, Crowd, Run, Spent, costs
 from wsgateway.lab.cluster import Cluster
 from wsgateway.lab.loop import shared_loop
+from wsgateway.presence.base import presence_key
 
-__all__ = ["SHAPES", "crowd", "messages", "pings", "raise_files", "survey"]
+__all__ = ["SHAPES", "crowd", "messages", "raise_files", "survey"]
 
 _PATIENCE_S = 30.0
 _CONTENT = "x" * 100
 _EACH = 8  # recipients on each gateway
 _AT_ONCE = 16  # connections being opened
-_BEATS = 2_500
+_ROUNDS = 2
+_LOOK_S = 0.05
+_TTL_S = Config(gateway_id="lab").presence_ttl_s
 
 # Alone, in small and in full bursts, to one gateway and to several: enough to tell prices apart.
 SHAPES = ((1, 1), (8, 1), (8, 7), (64, 1), (64, 3), (64, 7))
@@ -51,7 +55,6 @@ def survey(
     # connections into memory it already has, and they would look like nothing.
     # 原因：先来人群，趁那个网关还是新的。忙过的进程会把新连接放进已有的内存，看上去就像不占内存。
     came = crowd(cluster, gateway_ids[-1], users=users)
-    beat = pings(cluster, gateway_ids[0], total=_BEATS)
     runs = [
         messages(
             cluster,
@@ -62,7 +65,7 @@ def survey(
         )
         for in_flight, many in shapes
     ]
-    return runs, costs(runs, beat, _BEATS, came)
+    return runs, costs(runs, came)
 
 
 def messages(
@@ -88,13 +91,8 @@ def messages(
     return shared_loop().run(streaming, _PATIENCE_S)
 
 
-def pings(cluster: Cluster, gateway_id: str, *, total: int) -> Spent:
-    """Send `total` heartbeats to a gateway, each after the last was answered."""
-    return shared_loop().run(_ping(cluster, gateway_id, total), _PATIENCE_S)
-
-
 def crowd(cluster: Cluster, gateway_id: str, *, users: int) -> Crowd:
-    """Let `users` connect to a gateway, register, and leave again."""
+    """Let `users` connect to a gateway, register, send heartbeats, and leave again."""
     return shared_loop().run(_come(cluster, gateway_id, users), _PATIENCE_S)
 
 
@@ -179,38 +177,46 @@ async def _take(socket: ClientConnection, frames: int) -> None:
             raise RuntimeError(f"a message did not cross: {frame}")
 
 
-async def _ping(cluster: Cluster, gateway_id: str, total: int) -> Spent:
-    async with _user(cluster.url(gateway_id), "pinging") as socket:
-        clock = _Clock(cluster, gateway_id, [])
-        await clock.start()
-        for _ in range(total):
-            await socket.send('{"type":"ping"}')
-            await socket.recv()
-        return (await clock.stop())[0]
-
-
 async def _come(cluster: Cluster, gateway_id: str, users: int) -> Crowd:
-    url = cluster.url(gateway_id)
     gateway = psutil.Process(cluster.processes[gateway_id].pid)
     async with AsyncExitStack() as sockets:
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def come(name: str) -> None:
+        async def come(name: str) -> ClientConnection:
             async with gate:
-                await sockets.enter_async_context(_user(url, name))
+                return await sockets.enter_async_context(_user(cluster.url(gateway_id), name))
 
-        async def all_come(names: Sequence[str]) -> None:
+        async def all_come(names: Sequence[str]) -> dict[str, ClientConnection]:
             async with asyncio.TaskGroup() as coming:
-                for name in names:
-                    coming.create_task(come(name))
+                tasks = {name: coming.create_task(come(name)) for name in names}
+            return {name: task.result() for name, task in tasks.items()}
 
         await all_come([f"early-{n}" for n in range(_AT_ONCE)])  # warm up
         before = gateway.memory_info().rss
         clock = _Clock(cluster, gateway_id, [])
         await clock.start()
-        await all_come([f"crowd-{n}" for n in range(users)])
-        spent, _ = await clock.stop()
-        return Crowd(users, spent, (gateway.memory_info().rss - before) / 1024)
+        here = await all_come([f"crowd-{n}" for n in range(users)])
+        came, _ = await clock.stop()
+        memory_kib = (gateway.memory_info().rss - before) / 1024
+        await clock.start()
+        for _ in range(_ROUNDS):
+            await _ping(cluster, here)
+        pinged, _ = await clock.stop()
+    return Crowd(users, came, memory_kib, _ROUNDS * users, pinged)
+
+
+async def _ping(cluster: Cluster, users: Mapping[str, ClientConnection]) -> None:
+    """Send one heartbeat each, one after the other; return when presence is refreshed."""
+    loop = asyncio.get_running_loop()
+    for name, socket in users.items():
+        key, began_s = presence_key("", name), loop.time()
+        await socket.send('{"type":"ping"}')
+        await socket.recv()
+    # Why: refreshes wait for each other and leave together, the last user's last. It is done once
+    # its record is younger than the ping.
+    # 原因：刷新会互相等一等再一起发出，最后一个用户的排在最后。它的记录比那次 ping 还新，就是刷新完了。
+    while await cluster.command("PTTL", key) < 1e3 * (_TTL_S - (loop.time() - began_s)):
+        await asyncio.sleep(_LOOK_S)
 
 
 @asynccontextmanager
