@@ -48,6 +48,8 @@ def kept(document: Mapping[str, Any]) -> Json:
 def place(run: Mapping[str, Any]) -> str:
     """Return the name of the file in `docs/data/` that a run belongs into."""
     name = str(run["command"])
+    if name == "latency":
+        return name  # one table for all brokers
     if name == "throughput" and "cpu_s_per_1000" in run["numbers"]:
         name = "costs"
     return name if run["router"] == "redis" else f"{name}-{run['router']}"
@@ -127,6 +129,40 @@ def costs(rounds: Sequence[Json]) -> Rows:
         )
 
 
+def latency(rounds: Sequence[Json]) -> Rows:
+    """Yield one-way latency beside a bare hop, a row per broker."""
+    yield (
+        "broker / 代理",
+        "p50 ms",
+        "p99 ms",
+        "bare hop / 单独一跳: p50 ms",
+        "p99 ms",
+        "p50 ratio / 倍数",
+    )
+    for numbers in (run["numbers"] for run in rounds):
+        times = ("p50_ms", "p99_ms", "hop_p50_ms", "hop_p99_ms", "p50_to_hop_ratio")
+        yield numbers["hop_broker"], *(f"{numbers[one]:.2f}" for one in times)
+
+
+def connections(rounds: Sequence[Json]) -> Rows:
+    """Yield what a silent connection costs."""
+    yield "idle connections / 空闲连接", "value / 数值"
+    numbers = rounds[-1]["numbers"]
+    for english, chinese, name, form in (
+        ("registered users", "注册用户", "users", ",d"),
+        ("KiB per connection", "每连接 KiB", "kib_per_connection", ".1f"),
+        ("CPU, % of a core, silent", "CPU，单核百分比，沉默时", "silent_cpu_percent", ".2f"),
+        ("the same, with heartbeats", "同上，有心跳时", "heartbeat_cpu_percent", ".2f"),
+        ("users who came and went", "来了又走的用户", "cycles", ",d"),
+        ("MiB before them", "此前的 MiB", "churn_rss_before_kib", "KiB"),
+        ("MiB after them", "此后的 MiB", "churn_rss_after_kib", "KiB"),
+    ):
+        if name in numbers:
+            value = numbers[name]
+            shown = f"{value / 1024:.1f}" if form == "KiB" else f"{value:{form}}"
+            yield f"{english} / {chinese}", shown
+
+
 def plan(rounds: Sequence[Json]) -> Rows:
     """Yield the reckoning of a deployment, as lesson 9 makes it."""
     yield "what / 项目", "value / 数值", "from / 由来"
@@ -138,8 +174,9 @@ def machine(rounds: Sequence[Json]) -> str:
     """Return on what it was measured."""
     facts, outcomes, numbers = (rounds[-1][key] for key in ("machine", "outcomes", "numbers"))
     named = outcomes[0] if outcomes else numbers.get("waterfall", numbers)
+    broker = f", {named['broker']}" if "broker" in named else ""
     cores = f"{facts['usable_cores']} cores / {facts['usable_cores']} 核"
-    return f"*{cores}, {facts['cpu']}, Python {facts['python']}, {named['broker']}*"
+    return f"*{cores}, {facts['cpu']}, Python {facts['python']}{broker}*"
 
 
 TABLES: dict[str, Callable[[Sequence[Json]], Rows]] = {
@@ -148,6 +185,8 @@ TABLES: dict[str, Callable[[Sequence[Json]], Rows]] = {
     "waterfall": waterfall,
     "profile": profile,
     "costs": costs,
+    "latency": latency,
+    "connections": connections,
     "plan": plan,
 }
 
