@@ -56,6 +56,23 @@ def test_rounds_are_medians_with_their_spread_and_peers_a_ratio_to_ours() -> Non
     assert rows[2] == ("peer", "100", "100-100", "2.00", "nan", "5.00", "12.0", "1,234", "0")
 
 
+def test_latency_has_a_row_per_broker_in_one_file() -> None:
+    numbers = {"hop_broker": "Tansu", "p50_ms": 4.0, "p99_ms": 9.5, "hop_p50_ms": 3.2}
+    numbers |= {"hop_p99_ms": 7.0, "p50_to_hop_ratio": 1.25}
+    _, row = tables.latency([{"numbers": numbers}])
+    assert row == ("Tansu", "4.00", "9.50", "3.20", "7.00", "1.25")
+    latency = {"command": "latency", "numbers": numbers}
+    places = {place({**latency, "router": router}) for router in ("redis", "kafka")}
+    assert places == {"latency"}
+
+
+def test_idle_connections_show_what_was_measured_and_nothing_else() -> None:
+    numbers = {"users": 5_000, "kib_per_connection": 12.34, "silent_cpu_percent": 0.5}
+    numbers |= {"churn_rss_after_kib": 2_048}
+    _, *rows = tables.connections([{"numbers": numbers}])
+    assert [row[1] for row in rows] == ["5,000", "12.3", "0.50", "2.0"]
+
+
 def test_a_table_has_a_head_a_rule_and_a_line_on_the_machine() -> None:
     lines = rendered("costs", [run(outcome("2 gateways, 20,000 users", 9.0))]).splitlines()
     assert [line.count("|") for line in lines] == [5, 5, 5, 5]
