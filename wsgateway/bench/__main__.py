@@ -66,11 +66,11 @@ def parser() -> Parser:
 
 
 def _command(name: str) -> Command | None:
-    """Return the module of a command; None if this package has it not, or only parts of it."""
+    """Return the module of a command; None if this installation has it not."""
     if find_spec(f"wsgateway.bench.{name}") is None:
         return None
     module: Any = importlib.import_module(f"wsgateway.bench.{name}")
-    command: Command | None = module if hasattr(module, "perform") else None
+    command: Command = module
     return command
 
 
