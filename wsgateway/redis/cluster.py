@@ -60,7 +60,8 @@ class Cluster:
         if kind not in ("MOVED", "ASK") or len(words) != 2:
             return None
         host, _, port = words[1].rpartition(":")
-        if not host:  # the node that answers does not know its own name
+        if not host:  # the nodes do not know their names: the map tells who was asked
+            self.suspect()
             return None
         address = host, int(port)
         if kind == "MOVED":
