@@ -1,0 +1,39 @@
+"""Socket.IO as its clients speak it over a plain WebSocket. Pure.
+
+Engine.IO 4 and Socket.IO 5, text packets only: https://socket.io/docs/v4/engine-io-protocol/ and
+https://socket.io/docs/v4/socket-io-protocol/
+"""
+
+from typing import Any
+
+import msgspec
+
+from wsgateway.bench.dialect import Frame, Heard
+
+_PING, _PONG = b"2", b"3"
+_CONNECT, _EVENT, _REFUSED = b"40", b"42", b"44"
+
+
+class SocketIoDialect:
+    """A user's id travels in the packet that connects; messages are events, without acks."""
+
+    acks = False
+
+    def hello(self, user: str) -> list[bytes]:
+        """See `Dialect.hello`."""
+        return [_CONNECT + msgspec.json.encode({"userId": user})]
+
+    def message(self, to: str, content: str, message_id: str) -> bytes:
+        """See `Dialect.message`."""
+        return _EVENT + msgspec.json.encode(["message", {"to": to, "content": content}])
+
+    def read(self, payload: bytes) -> Frame:
+        """See `Dialect.read`."""
+        if payload.startswith(_EVENT):
+            event: list[Any] = msgspec.json.decode(payload[len(_EVENT) :])
+            return Frame(Heard.MESSAGE, event[1]["content"])
+        if payload.startswith(_CONNECT):
+            return Frame(Heard.READY)
+        if payload.startswith(_REFUSED):
+            return Frame(Heard.REFUSED, payload[len(_REFUSED) :].decode())
+        return Frame(Heard.NOISE, reply=_PONG if payload == _PING else None)
