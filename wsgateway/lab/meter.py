@@ -214,8 +214,9 @@ async def _ping(cluster: Cluster, users: Mapping[str, ClientConnection]) -> None
         await socket.recv()
     # Why: refreshes wait for each other and leave together, the last user's last. It is done once
     # its record is younger than the ping.
-    # 原因：刷新会互相等一等再一起发出，最后一个用户的排在最后。它的记录比那次 ping 还新，就是刷新完了。
-    while await cluster.command("PTTL", key) < 1e3 * (_TTL_S - (loop.time() - began_s)):
+    # 原因：刷新会互相等一等再一起发出，最后一个用户的排在最后。
+    # 它的记录比那次 ping 还新，就是刷新完了。
+    while await cluster.command("PTTL", key) < 1e3 * (_TTL_S - (loop.time() - began_s)):  # noqa: ASYNC110 - Redis calls nobody
         await asyncio.sleep(_LOOK_S)
 
 
