@@ -12,7 +12,10 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import pytest
+import uvloop
 from raw import serves, until
+from redis.asyncio import Redis
+from users import User
 from websockets.server import ServerProtocol
 
 from wsgateway.brokers import RedisServer
@@ -23,9 +26,23 @@ from wsgateway.incoming import Incoming
 from wsgateway.outbox import Outbox
 from wsgateway.websocket import WebSocket
 
+# Newer pytest-asyncio prefers a hook to the fixture, which older ones do not have.
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy")
+
 Start = Callable[..., Any]
+LOOPS: dict[str, Any] = {
+    "asyncio": asyncio.DefaultEventLoopPolicy,
+    "uvloop": uvloop.EventLoopPolicy,
+}
 OF_A_CLIENT = (WebSocket, ServerProtocol, Incoming, Connection, Outbox)
 CLOSE = b"\x88\x82" + bytes(4) + b"\x03\xe8"
+
+
+@pytest.fixture(params=LOOPS)
+def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+    """Each test runs in a kernel's loop and in that of a gateway process."""
+    policy: asyncio.AbstractEventLoopPolicy = LOOPS[request.param]()
+    return policy
 
 
 @pytest.fixture
@@ -92,6 +109,13 @@ class Tcp:
         """All that comes until the gateway ends it."""
         async with asyncio.timeout(30):
             return await self._reader.read()
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A server that may be paused."""
+    with RedisServer() as server:
+        yield server
 
 
 @contextmanager
@@ -178,3 +202,104 @@ async def test_nor_of_one_that_never_registered(start: Start) -> None:
                 await tcp.rest()
         await until(lambda: not gateway.sessions.connections)
         await until(lambda: alive() == before)
+
+
+@pytest.mark.parametrize("bob_is_at", ["g1", "g2"])
+@pytest.mark.parametrize("last", [CLOSE, b""], ids=["close frame", "end of stream"])
+async def test_what_was_said_before_the_end_arrives_once_and_in_order(
+    start: Start, bob_is_at: str, last: bytes
+) -> None:
+    """Registering, far more messages than the window holds, and the end: in one segment."""
+    gateways = {name: await start(name, window=4) for name in ("g1", "g2")}
+    async with User(gateways[bob_is_at].url, "bob") as bob:
+        for n in range(5):
+            async with Tcp(gateways["g1"]) as alice:
+                register = frame(type="register", userId=f"alice-{n}")
+                alice.writer.write(register + messages(200) + last)
+                alice.writer.write_eof()
+                await until(lambda n=n: len(bob.messages) >= 200 * (n + 1))
+        assert bob.contents == [str(n) for n in range(200)] * 5
+    await until(lambda: not gateways["g1"].hub and not gateways["g1"].sessions.connections)
+
+
+async def test_lost_while_registering_it_leaves_neither_a_user_nor_a_record(
+    start: Start, redis_server: RedisServer, key_prefix: str
+) -> None:
+    gateway = await start()
+    async with Redis.from_url(redis_server.url, decode_responses=True) as redis:
+        for n in range(50):
+            async with Tcp(gateway) as alice:
+                alice.writer.write(frame(type="register", userId=f"alice-{n}"))
+                if n % 2:
+                    await until(lambda: gateway.sessions.connections)
+                alice.reset()
+        await until(lambda: not gateway.sessions.connections)
+        assert not len(gateway.hub)
+        assert not await redis.keys(f"{key_prefix}presence:*")
+
+
+async def test_lost_while_redis_does_not_answer(own_redis: RedisServer, key_prefix: str) -> None:
+    config = Config(
+        gateway_id="g1",
+        port=0,
+        redis=own_redis.url,
+        key_prefix=key_prefix,
+        redis_timeout_s=0.5,
+        register_timeout_s=0.2,
+        close_timeout_s=0.1,
+        lease_ttl_s=30,
+    )
+    async with Gateway(config) as gateway:
+        async with Tcp(gateway, "warm"):
+            own_redis.pause()
+            try:
+                for n in range(20):
+                    async with Tcp(gateway) as alice:
+                        alice.writer.write(frame(type="register", userId=f"alice-{n}"))
+                        if n % 2:
+                            alice.writer.write(messages(10) + CLOSE)
+                            await alice.rest()
+                await until(lambda: len(gateway.sessions.connections) == 1)
+                assert len(gateway.hub) == 1
+            finally:
+                own_redis.resume()
+        assert await serves(gateway)
+
+
+async def test_a_crowd_that_leaves_while_the_gateway_sends_it_away(start: Start) -> None:
+    gateway = await start(drain_s=5.0)
+    async with AsyncExitStack() as stack:
+        crowd = [await stack.enter_async_context(Tcp(gateway, f"user-{n}")) for n in range(120)]
+        closing = asyncio.create_task(gateway.aclose())
+        await until(lambda: gateway.draining)
+        for n, tcp in enumerate(crowd):
+            if n % 3 == 0:
+                tcp.reset()
+            elif n % 3 == 1:
+                tcp.writer.write(messages(100, to="user-0") + CLOSE)
+            else:
+                tcp.writer.write_eof()
+        await closing
+    assert not gateway.sessions.connections
+    assert not len(gateway.hub)
+    assert sum(gateway.counts.closed.values()) == 120
+
+
+async def test_a_bug_in_one_message_ends_that_connection_only(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even when it comes while the window is full, so that the connection is paused."""
+    gateway = await start(window=1, close_timeout_s=0.2)
+    send = gateway.sessions.delivery.send
+
+    def fail(connection: Any, sender: str, message: Any) -> None:
+        if message.content == "bug":
+            raise RuntimeError("a bug")
+        send(connection, sender, message)
+
+    monkeypatch.setattr(gateway.sessions.delivery, "send", fail)
+    async with Tcp(gateway, "alice") as alice:
+        alice.writer.write(frame(type="message", to="bob", content="bug"))
+        assert b"\x03\xf3" in await alice.rest()  # 1011
+    await until(lambda: not gateway.sessions.connections)
+    assert await serves(gateway)

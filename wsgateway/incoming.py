@@ -63,8 +63,9 @@ class Incoming:
             self._waiting = None
 
     def stop(self) -> None:
-        """Tell nothing more."""
+        """Tell nothing more, so that nothing is left to pause for."""
         self._deaf = True
+        self.paused = False
 
     def _tell(self, frame: Frame) -> None:
         opcode = frame.opcode
