@@ -58,6 +58,11 @@ class Wire:
     def write(self, *data: bytes) -> None:
         self._writer.write(b"".join(data))
 
+    async def drain(self) -> None:
+        """Wait until most of what was written has left."""
+        async with asyncio.timeout(PATIENCE_S):
+            await self._writer.drain()
+
     async def shake_hands(self, connection: bytes = b"Upgrade", more: bytes = b"") -> bytes:
         """Return the head of the answer."""
         self.write(HANDSHAKE % (connection, more))
@@ -85,9 +90,13 @@ class Wire:
         while head == FIN | TEXT:
             head, payload = await self.hear()
         assert head == FIN | CLOSE
+        await self.hear_the_end()
+        return payload
+
+    async def hear_the_end(self) -> None:
+        """Assert that nothing more comes."""
         async with asyncio.timeout(PATIENCE_S):
             assert await self._reader.read() == b""
-        return payload
 
     async def is_heard(self) -> None:
         """Assert that the gateway still listens: what is not JSON is answered."""
@@ -101,7 +110,13 @@ Dial = Callable[[], AbstractAsyncContextManager[Wire]]
 
 @pytest.fixture
 async def gateway(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[Gateway]:
-    config = Config(gateway_id="g1", port=0, redis=redis_server.url, key_prefix=key_prefix)
+    config = Config(
+        gateway_id="g1",
+        port=0,
+        redis=redis_server.url,
+        key_prefix=key_prefix,
+        register_timeout_s=2 * PATIENCE_S,  # nothing here ends by that
+    )
     async with Gateway(config) as gateway:
         yield gateway
 
@@ -296,3 +311,22 @@ async def test_what_was_said_before_a_close_frame_is_heard(gateway: Gateway, wir
     wire.write(frame(FIN | TEXT, b"x"), frame(FIN | TEXT, b"y"), closing(1000))
     assert await wire.hear_close() == (1000).to_bytes(2, "big")
     assert gateway.stats()["refused"] == {"not_json": 2}
+
+
+async def test_who_is_still_sending_when_refused_hears_why(wire: Wire) -> None:
+    """Closing with unread bytes resets the connection, and takes the close frame along."""
+    wire.write(frame(FIN | TEXT, length=b"\x7f" + (1 << 30).to_bytes(8, "big")))
+    for _ in range(64):
+        wire.write(bytes(1 << 16))
+        await wire.drain()
+    assert (await wire.hear_close())[:2] == (1009).to_bytes(2, "big")
+
+
+async def test_a_drain_drops_who_has_not_finished_the_handshake(
+    gateway: Gateway, dial: Dial
+) -> None:
+    async with dial() as wire:
+        wire.write(b"GET /ws HTTP/1.1\r\n")
+        assert await serves(gateway)  # later ones are in: the gateway has seen the first
+        await gateway.aclose()
+        await wire.hear_the_end()
