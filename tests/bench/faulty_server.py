@@ -1,7 +1,8 @@
 """A server that keeps its promises but for one: `faulty_server.py PORT FAULT`.
 
 Faults: `drop`, `double` and `swap` do that to every tenth message; `silent` acks none of them,
-`refuse` refuses them with the code `overloaded`. `deaf` drops every message, `die` ends the process
+`refuse` refuses them with the code `overloaded`, `regret` acks and drops them, and refuses each of
+them later, twice. `deaf` drops every message, `die` ends the process
 at the first, `close` closes the recipient's connection, and `none` is no fault.
 """
 
@@ -41,7 +42,7 @@ async def pass_on(socket: ServerConnection, frame: dict[str, str], fault: str) -
     earlier = held.pop(frame["to"], None)
     if faulty and fault == "swap":
         held[frame["to"]] = message
-    elif fault != "deaf" and not (faulty and fault in ("drop", "refuse")):
+    elif fault != "deaf" and not (faulty and fault in ("drop", "refuse", "regret")):
         await to.send(message)
     if faulty and fault == "double":
         await to.send(message)
@@ -53,6 +54,10 @@ async def pass_on(socket: ServerConnection, frame: dict[str, str], fault: str) -
     elif not (faulty and fault == "silent"):
         ack = {"type": "ack", "id": frame["id"], "status": "delivered"}
         await socket.send(json.dumps(ack))
+    if faulty and fault == "regret":
+        for _ in range(2):
+            bad_news = {"type": "error", "code": "offline", "replyTo": frame["id"]}
+            await socket.send(json.dumps(bad_news))
 
 
 async def main(port: int, fault: str) -> None:

@@ -89,6 +89,12 @@ async def test_what_is_refused_is_no_fault() -> None:
     assert sum(outcome.refused.values()) < outcome.sent
 
 
+async def test_bad_news_after_an_ack_is_no_second_answer() -> None:
+    outcome = await run(faulty("regret"), FAULTY)
+    assert outcome.faults == {}  # were it one, `unanswered` could hide another's silence
+    assert outcome.sent / 10 <= outcome.refused["offline"] <= outcome.sent / 10 + FAULTY.pairs
+
+
 async def test_a_closed_loop_survives_the_loss_of_all() -> None:
     outcome = await run(faulty("deaf"), replace(FAULTY, duration_s=2.5))
     assert outcome.delivered == 0

@@ -24,10 +24,10 @@ class Alarm:
         self._later: asyncio.TimerHandle | None = None
         self._fd = -1
         # Why: epoll, and with it every event loop here, counts in whole milliseconds: a message due
-        # in between would go out half a millisecond late on average, as long as it then takes to
-        # arrive. The kernel's timer descriptors are exact to some 50 us.
+        # in between would go out half a millisecond late on average, as long as it may then
+        # take to arrive. A timer descriptor of the kernel counts in nanoseconds.
         # 原因：epoll 以整毫秒计时，这里的事件循环都受此限制：夹在中间的消息平均要晚发半毫秒，
-        # 和它之后的传输时间一样长。内核的定时器描述符则准到约 50 微秒。
+        # 和它之后的传输时间一样长。内核的定时器描述符则以纳秒计时。
         if sys.platform == "linux":
             self._libc = ctypes.CDLL(None, use_errno=True)
             flags = os.O_NONBLOCK | os.O_CLOEXEC

@@ -4,12 +4,10 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
-from wsgateway.bench import limits
 from wsgateway.bench.cluster import Cluster, cpu_s, rss_kib
 from wsgateway.bench.crew import Crew
 from wsgateway.bench.plan import churn_jobs, idle_jobs
 from wsgateway.bench.run import Progress, new_tag
-from wsgateway.bench.target import Target
 
 _STEPS = 5
 _FIRST_SHARE = 10  # a tenth of the cycles comes before the first look at memory
@@ -118,18 +116,3 @@ class Idle:
     def _tell(self, done: float, word: str) -> None:
         if self._progress is not None:
             self._progress(done, word)
-
-
-async def idle_kib(target: Target, users: int, *, progress: Progress | None = None) -> float:
-    """Return how much of a node's memory one idle registered connection takes, KiB.
-
-    Args:
-        target: any server.
-        users: how many connect, to one node.
-        progress: told how it goes.
-    """
-    limits.raise_files(users + 1_000)
-    async with Cluster(target, nodes=1) as cluster:
-        idle = Idle(cluster, progress=progress)
-        await idle.fill(users)
-        return idle.kib_each

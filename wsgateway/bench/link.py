@@ -13,10 +13,10 @@ _HANDSHAKE_S = 20.0
 _MOST_UNSENT_BYTES = 1 << 20
 _TEXT = 0x81
 _MASKED = 0x80
-# Why: a client must mask, and the key may be any; with zeros the payload stays as it is. Several
-# frames then go out in one write, which costs the load generator a third of one write each.
-# 原因：客户端必须掩码，但密钥可任选；全零时载荷不变。这样多帧可以合成一次写入，
-# 压测端的开销只有逐帧写入的三分之一。
+# Why: a client must mask, but the key may be any; with zeros the payload stays as it is. So several
+# frames can be joined and go out with one write, and the load processes are not the bottleneck.
+# 原因：客户端必须掩码，但密钥可任选；全零时载荷不变。这样多帧可以拼起来一次写出，
+# 压测进程不会成为瓶颈。
 _MASK = bytes(4)
 
 

@@ -1,6 +1,5 @@
 """What a run is asked to do, and what came of it. Pure."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -169,11 +168,6 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
     if not ordered:
         return 0.0
     return ordered[max(ceil(len(ordered) * percent / 100), 1) - 1]
-
-
-def share_below(ordered: Sequence[float], limit: float) -> float:
-    """Return the share of sorted values below `limit`, 0 to 1."""
-    return bisect_left(ordered, limit) / max(len(ordered), 1)
 
 
 def thinned(ordered: Sequence[float], most: int) -> list[float]:

@@ -74,9 +74,9 @@ class Talk:
 
     def __init__(self, dialect: Dialect, job: Job, sender: Link, recipient: Link) -> None:
         self.tally = Tally()
+        self.answers = Tally()
         self.sender, self.recipient = sender, recipient
         self.next = 0
-        self.answered = 0
         self._message = dialect.message
         self._size, self._in_flight = job.size_bytes, job.in_flight
         self._closed_loop = job.rate_per_s is None
@@ -121,7 +121,8 @@ class Talk:
 
     def open(self, acks: bool) -> bool:
         """Whether a message or an answer is still to come."""
-        return self.tally.lost(self.next) > 0 or (acks and self.answered < self.next)
+        missing = self.tally.lost(self.next) > 0
+        return missing or (acks and self.answers.lost(self.next) > 0)
 
     def _top_up(self) -> None:
         # Why: counted from the highest number heard and not from how many: what is lost before it
@@ -145,16 +146,15 @@ class Talk:
     def _answer(self, frame: Frame, more: bool) -> None:
         if frame.kind is Heard.MESSAGE or frame.kind is Heard.READY:
             return
-        # Why: an answer may be followed by bad news of the same message; that is a second frame
-        # and no second answer, so only what is refused the first time counts.
-        # 原因：应答之后，同一条消息还可能来一个坏消息；那是第二帧，不是第二个应答，
-        # 因此每条消息的拒绝只计一次。
-        refused = frame.kind is Heard.REFUSED or frame.text not in _GOOD
+        # Why: an ack may be followed by bad news of the same message. That is a second frame and no
+        # second answer, so answers are accounted for by number, as messages are.
+        # 原因：确认之后，同一条消息还可能来一个坏消息。那是第二帧，不是第二个应答，
+        # 因此应答也像消息一样按编号记账。
         number = int(frame.id) if frame.id is not None and frame.id.isdigit() else None
-        if frame.kind is Heard.ACK or number is None or number not in self.tally.refused:
-            self.answered += 1
+        if number is not None and self.answers.hear(number):
             self._ledger.answered += 1
-        if refused:
+        bad = frame.kind is Heard.REFUSED or frame.text not in _GOOD
+        if bad and (number is None or number not in self.tally.refused):
             self._ledger.refused[frame.text] += 1
             if number is not None:
                 self.tally.refuse(number)
@@ -164,7 +164,7 @@ def report(
     job: Job, talks: list[Talk], ledger: Ledger, closed: dict[str, int], cycles: int = 0
 ) -> Report:
     """Return what a process counted."""
-    unanswered = sum(max(talk.next - talk.answered, 0) for talk in talks)
+    unanswered = sum(talk.answers.lost(talk.next) for talk in talks)
     return Report(
         group=job.group,
         sent=ledger.sent,
