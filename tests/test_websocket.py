@@ -177,6 +177,28 @@ async def test_every_length_is_read_and_written(wire: Wire, size: int) -> None:
     await wire.is_heard()
 
 
+async def test_many_in_one_segment_are_heard_in_order(wire: Wire) -> None:
+    """Whole ones, fragments and pings, more than one read takes in."""
+    sent: list[bytes] = []
+    asked: list[str] = []
+    for n in range(600):
+        text = json.dumps({"type": "message", "to": "x", "content": "", "id": f"{n}"}).encode()
+        asked.append(f"{n}")
+        if n % 7 == 0:
+            sent += [frame(TEXT, text[:9]), frame(FIN | PING), frame(FIN | CONT, text[9:])]
+        elif n % 11 == 0:
+            sent += [frame(FIN | TEXT, text.ljust(3000)), frame(FIN | PONG)]
+        else:
+            sent.append(frame(FIN | TEXT, text))
+    wire.write(*sent)
+    heard = []
+    while len(heard) < len(asked):
+        head, answer = await wire.hear()
+        if head == FIN | TEXT:
+            heard.append(json.loads(answer)["replyTo"])
+    assert heard == asked
+
+
 async def test_a_byte_at_a_time_is_the_same(wire: Wire) -> None:
     for byte in frame(FIN | TEXT, b"x" * 200):
         wire.write(bytes([byte]))
@@ -264,10 +286,22 @@ ENDS = {
 }
 
 
+CUTS: dict[str, Callable[[bytes], list[bytes]]] = {
+    "in one segment": lambda sent: [sent],
+    "behind good messages": lambda sent: [frame(FIN | TEXT, PING_FRAME) * 3 + sent],
+    "in pieces": lambda sent: [
+        sent[at : at + len(sent) // 50 + 1] for at in range(0, len(sent), len(sent) // 50 + 1)
+    ],
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("case", ENDS)
-async def test_each_ends_with_its_code(gateway: Gateway, wire: Wire, case: str) -> None:
+async def test_each_ends_with_its_code(gateway: Gateway, wire: Wire, case: str, cut: str) -> None:
     code, sent = ENDS[case]
-    wire.write(sent)
+    for piece in CUTS[cut](sent):
+        wire.write(piece)
+        await asyncio.sleep(0)
     assert (await wire.hear_close())[:2] == code.to_bytes(2, "big")
     assert await serves(gateway)
 
