@@ -36,17 +36,17 @@ class Incoming:
         self.paused = False
         self._hearer = hearer
         self._fail = fail
-        self._waiting: deque[Frame] | None = None
+        self._waiting: deque[str | Frame] | None = None
         self._fragments: bytearray | None = None
         self._telling = False
         self._deaf = False
 
-    def take(self, frames: Iterable[Frame]) -> None:
-        """Tell what `frames` say; behind a pause they wait."""
+    def take(self, said: Iterable[str | Frame]) -> None:
+        """Tell what was said, whole text messages or frames; behind a pause it waits."""
         if self._waiting is None:
-            self._waiting = deque(frames)
+            self._waiting = deque(said)
         else:
-            self._waiting.extend(frames)
+            self._waiting.extend(said)
         self.go_on()
 
     def go_on(self) -> None:
@@ -67,7 +67,10 @@ class Incoming:
         self._deaf = True
         self.paused = False
 
-    def _tell(self, frame: Frame) -> None:
+    def _tell(self, frame: str | Frame) -> None:
+        if isinstance(frame, str):
+            self._hearer.text(frame)
+            return
         opcode = frame.opcode
         if opcode is Opcode.TEXT:
             if frame.fin:

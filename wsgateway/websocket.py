@@ -16,6 +16,7 @@ from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 
 from wsgateway.errors import CloseCode
+from wsgateway.frames import read_texts, written
 from wsgateway.incoming import Hearer, Incoming
 from wsgateway.protocol import MAX_FRAME_BYTES
 
@@ -29,6 +30,12 @@ _library_log = logging.getLogger("websockets.server")
 # 原因：我们自己的写入会等待，堆在后面的只会是对协议层 ping 的应答。它们绕过发件箱，
 # 只发 ping 从不读的客户端会撑爆网关内存。
 _PENDING_BYTES = 4 * MAX_FRAME_BYTES
+
+# Why: one segment may hold thousands of frames. Taken in at once, fifty greedy clients made each
+# turn of the loop last 0.3 s, for all others too; so each gets a slice per turn.
+# 原因：一个 TCP 段可能装着几千帧。若一次读完，五十个贪心的客户端会让事件循环每轮长达 0.3 秒，
+# 别人也得跟着等；所以每个客户端每轮只读一片。
+_SLICE_BYTES = 2 * 1024
 
 
 class Peer(Hearer, Protocol):
@@ -56,6 +63,7 @@ class WebSocket(asyncio.Protocol):
         "_close_code",
         "_close_timeout_s",
         "_closed",
+        "_eof",
         "_held",
         "_incoming",
         "_lost",
@@ -64,6 +72,8 @@ class WebSocket(asyncio.Protocol):
         "_protocol",
         "_respond",
         "_timer",
+        "_turn",
+        "_unread",
         "transport",
     )
 
@@ -88,7 +98,8 @@ class WebSocket(asyncio.Protocol):
         )
         self._peer: Peer | None = None
         self._incoming: Incoming | None = None
-        self._held = self._lost = False
+        self._held = self._lost = self._eof = self._turn = False
+        self._unread = bytearray()
         self._close_code: int | None = None
 
     @property
@@ -107,9 +118,7 @@ class WebSocket(asyncio.Protocol):
         Returns:
             Whether the kernel has them all. If not, `writable` tells, or `lost`.
         """
-        for frame in frames:
-            self._protocol.send_text(frame)
-        self.transport.write(b"".join(self._protocol.data_to_send()))
+        self.transport.write(written(frames))
         return not (self.transport.get_write_buffer_size() or self.transport.is_closing())
 
     def close(self, code: int, reason: str = "") -> None:
@@ -133,6 +142,8 @@ class WebSocket(asyncio.Protocol):
         if self._incoming is not None and self._incoming.paused:
             self._incoming.paused = False
             self._hear()
+            if not self._lost:
+                self._go_on()
 
     # What asyncio tells.
 
@@ -147,20 +158,14 @@ class WebSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        self._protocol.receive_data(data)
-        events = self._protocol.events_received()
-        if self._peer is None and events:
-            self._shake_hands(events.pop(0))
-        self._send()
-        if self.transport.get_write_buffer_size() > _PENDING_BYTES:
-            self.abort()
-        elif events:
-            self._hear(events)
+        self._unread += data
+        self._go_on()
 
-    def eof_received(self) -> None:
-        """See `asyncio.Protocol`."""
-        self._protocol.receive_eof()
-        self._send()
+    def eof_received(self) -> bool:
+        """See `asyncio.Protocol`; it stays half open until all that came is read."""
+        self._eof = True
+        self._go_on()
+        return not self.transport.is_closing()
 
     def resume_writing(self) -> None:
         """See `asyncio.Protocol`: the limit is 0, so the buffer is empty now."""
@@ -169,6 +174,10 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """See `asyncio.Protocol`."""
+        if self._unread:  # else it may have ended already
+            self._protocol.receive_data(self._unread)
+        rest = self._protocol.events_received()
+        self._unread = bytearray()
         self._protocol.receive_eof()
         self._close_code = self._protocol.close_code
         self._lost = True
@@ -179,9 +188,72 @@ class WebSocket(asyncio.Protocol):
         self._closed(self)
         if self._peer is not None:
             self._peer.lost()
-            self._hear()
+            self._hear(frames_of(rest))
 
     # Inside.
+
+    def _go_on(self) -> None:
+        """Read a slice that says something; the next one in the next turn of the loop."""
+        if self._turn or self._lost:
+            return
+        silent = True
+        while self._unread and silent and not self._paused:
+            slice_ = bytes(self._unread[:_SLICE_BYTES])
+            del self._unread[:_SLICE_BYTES]
+            silent = self._read(slice_)
+        if self._unread and not self._paused:
+            self._turn = True
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        elif self._eof and not self._unread:
+            self._protocol.receive_eof()
+            self._send()
+            self.transport.close()
+            return
+        self._hold()
+
+    def _next_turn(self) -> None:
+        self._turn = False
+        self._go_on()
+
+    def _read(self, data: bytes) -> bool:
+        """Take in bytes; return whether they hold no whole frame."""
+        protocol = self._protocol
+        said: list[str | Frame] = []
+        if (
+            protocol.state is State.OPEN
+            and not protocol.reader.buffer
+            and protocol.current_size is None  # not within a message in parts
+        ):
+            texts, used = read_texts(data)
+            said += texts
+            data = data[used:]
+        if data:
+            protocol.receive_data(data)
+            events = protocol.events_received()
+            if self._peer is None and events:
+                self._shake_hands(events.pop(0))
+            self._send()
+            if self.transport.get_write_buffer_size() > _PENDING_BYTES:
+                self.abort()
+                return False
+            said += frames_of(events)
+        if said:
+            self._hear(said)
+        return not said
+
+    def _hold(self) -> None:
+        """Read from the kernel only what can be heard soon."""
+        hold = self._paused or len(self._unread) > MAX_FRAME_BYTES
+        if hold is not self._held and not (self.transport.is_closing() or self._eof):
+            self._held = hold
+            if hold:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    @property
+    def _paused(self) -> bool:
+        return self._incoming is not None and self._incoming.paused
 
     def _shake_hands(self, request: Event) -> None:
         if not isinstance(request, Request) or self._protocol.eof_sent:
@@ -193,13 +265,13 @@ class WebSocket(asyncio.Protocol):
             self._peer = self._opened(self)
             self._incoming = Incoming(self._peer, self._fail)
 
-    def _hear(self, events: Iterable[Event] = ()) -> None:
+    def _hear(self, said: Iterable[str | Frame] = ()) -> None:
         """Tell the peer what it may hear by now, and its end behind the last of it."""
         incoming, peer = self._incoming, self._peer
         if incoming is None or peer is None:
             return
         try:
-            incoming.take(event for event in events if isinstance(event, Frame))
+            incoming.take(said)
         except Exception:  # a bug: the client sees 1011, and our log tells
             log.exception("a connection failed")
             incoming.stop()
@@ -207,16 +279,9 @@ class WebSocket(asyncio.Protocol):
         # Why: what a client said before it left was said. It is told first, at the pace of the
         # pause, and only then is this its end.
         # 原因：客户端离开前说过的话仍然算数。先按暂停的节奏讲完，才算结束。
-        if self._lost:
-            if not incoming.paused:
-                self._peer = self._incoming = None
-                peer.ended()
-        elif incoming.paused is not self._held and not self.transport.is_closing():
-            self._held = incoming.paused
-            if self._held:
-                self.transport.pause_reading()
-            else:
-                self.transport.resume_reading()
+        if self._lost and not incoming.paused:
+            self._peer = self._incoming = None
+            peer.ended()
 
     def _fail(self, code: int, reason: str) -> None:
         if self.open:
@@ -248,3 +313,8 @@ class WebSocket(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def frames_of(events: Iterable[Event]) -> list[Frame]:
+    """Return the events that are frames."""
+    return [event for event in events if isinstance(event, Frame)]
