@@ -191,7 +191,7 @@ async def test_many_in_one_segment_are_heard_in_order(wire: Wire) -> None:
         else:
             sent.append(frame(FIN | TEXT, text))
     wire.write(*sent)
-    heard = []
+    heard: list[str] = []
     while len(heard) < len(asked):
         head, answer = await wire.hear()
         if head == FIN | TEXT:
