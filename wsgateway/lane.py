@@ -107,6 +107,12 @@ class Lane:
         """Whether nothing is in it, under way, or awaited."""
         return not (self.older or self.waiting or self.in_flight) and self.step is Step.OPEN
 
+    def straight(self, now_s: float) -> str | None:
+        """Return the route of what may leave at once, with nothing before it; or None."""
+        if self.step is not Step.OPEN or self.older or self.waiting or self.returned:
+            return None
+        return self.route if now_s < self.fresh_until_s else None
+
     def head(self) -> deque[Parcel] | None:
         """Return the queue whose first parcel may leave now, or None."""
         # Why: what is returned goes out again before anything else, so its last companion in
@@ -185,14 +191,16 @@ class LaneTable:
     def make(self, carried: Carried | Fence) -> Lane:
         """Return the lane `carried` belongs to, a new one if need be."""
         key = carried.to, carried.stream
-        if key not in self._lanes:
-            if len(self._lanes) >= self._max_lanes:
-                idle = next((lane for lane in self._lanes.values() if lane.idle), None)
-                if idle is not None:
-                    self.drop(idle)
-            self._lanes[key] = Lane(*key)
-        self._lanes.move_to_end(key)
-        return self._lanes[key]
+        lane = self._lanes.get(key)
+        if lane is not None:
+            self._lanes.move_to_end(key)
+            return lane
+        if len(self._lanes) >= self._max_lanes:
+            idle = next((lane for lane in self._lanes.values() if lane.idle), None)
+            if idle is not None:
+                self.drop(idle)
+        lane = self._lanes[key] = Lane(*key)
+        return lane
 
     def drop(self, lane: Lane) -> None:
         """Forget `lane`."""

@@ -77,6 +77,10 @@ class Lanes:
         if self.waiting >= MAX_WAITING:
             raise Overloaded("too many messages wait")
         lane = self._table.make(parcel.carried)
+        route = lane.straight(self._loop.time())
+        if route not in (None, self._gateway_id, parcel.addressee) and not parcel.recalled:
+            self._leave(lane, parcel, route)
+            return
         lane.waiting.append(parcel)
         self._added(lane, parcel)
         self._pump(lane)
@@ -192,7 +196,8 @@ class Lanes:
             self.waiting += lane.put_back_returned()
         if isinstance(parcel.carried, Fence) and lane.idle:
             self._table.drop(lane)  # all that came from that gateway has passed: the way is open
-        self._pump(lane)
+        if lane.older or lane.waiting or lane.idle:
+            self._pump(lane)
 
     def _leave_local(self, lane: Lane, parcel: Parcel) -> None:
         if self._deliver_local(parcel):
