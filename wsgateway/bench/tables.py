@@ -154,8 +154,8 @@ def connections(rounds: Sequence[Json]) -> Rows:
         ("CPU, % of a core, silent", "CPU，单核百分比，沉默时", "silent_cpu_percent", ".2f"),
         ("the same, with heartbeats", "同上，有心跳时", "heartbeat_cpu_percent", ".2f"),
         ("users who came and went", "来了又走的用户", "cycles", ",d"),
-        ("MiB before them", "此前的 MiB", "churn_rss_before_kib", "KiB"),
-        ("MiB after them", "此后的 MiB", "churn_rss_after_kib", "KiB"),
+        ("MiB after a tenth of them", "其中十分之一之后的 MiB", "churn_rss_before_kib", "KiB"),
+        ("MiB after all of them", "全部之后的 MiB", "churn_rss_after_kib", "KiB"),
     ):
         if name in numbers:
             value = numbers[name]
