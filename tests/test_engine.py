@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
+import msgspec
 import pytest
 import uvloop
 from raw import serves, until
@@ -21,8 +22,10 @@ from websockets.server import ServerProtocol
 from wsgateway.brokers import RedisServer
 from wsgateway.config import Config
 from wsgateway.connection import Connection
+from wsgateway.envelope import Carried
 from wsgateway.gateway import Gateway
 from wsgateway.incoming import Incoming
+from wsgateway.lane import Lane, LaneTable
 from wsgateway.outbox import Outbox
 from wsgateway.websocket import WebSocket
 
@@ -303,3 +306,30 @@ async def test_a_bug_in_one_message_ends_that_connection_only(
         assert b"\x03\xf3" in await alice.rest()  # 1011
     await until(lambda: not gateway.sessions.connections)
     assert await serves(gateway)
+
+
+def test_a_new_lane_costs_the_same_when_all_others_are_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And a table that had to grow shrinks again."""
+    looks = 0
+
+    def idle(lane: Lane) -> bool:
+        nonlocal looks
+        looks += 1
+        return not lane.in_flight
+
+    def make(n: int) -> Lane:
+        return table.make(Carried(f"user-{n}", "alice", "g1", msgspec.Raw(b"{}")))
+
+    monkeypatch.setattr(Lane, "idle", property(idle))
+    table = LaneTable(100)
+    for n in range(200):
+        make(n).in_flight = 1
+    assert len(table) == 200
+    assert looks <= 200
+    for n in range(200):
+        make(n).in_flight = 0
+    for n in range(200, 400):
+        make(n)
+    assert len(table) == 100

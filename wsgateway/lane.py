@@ -174,8 +174,15 @@ class Lane:
             parcel.done(status)
 
 
+# Why: while Redis stalls all lanes may be busy, and each new message would look at all of them.
+# Two looks per new lane are enough to shrink a table that grew meanwhile.
+# 原因：Redis 卡住时所有通道都可能在忙，每条新消息都会把它们看一遍。
+# 每新建一条看两眼，就足以让这期间变大的表再缩回来。
+_LOOKS = 2
+
+
 class LaneTable:
-    """All lanes by user and stream; beyond `max_lanes`, the longest idle one makes room."""
+    """All lanes by user and stream; beyond `max_lanes`, those idle for longest make room."""
 
     def __init__(self, max_lanes: int) -> None:
         self._max_lanes = max_lanes
@@ -195,10 +202,7 @@ class LaneTable:
         if lane is not None:
             self._lanes.move_to_end(key)
             return lane
-        if len(self._lanes) >= self._max_lanes:
-            idle = next((lane for lane in self._lanes.values() if lane.idle), None)
-            if idle is not None:
-                self.drop(idle)
+        self._make_room()
         lane = self._lanes[key] = Lane(*key)
         return lane
 
@@ -206,6 +210,16 @@ class LaneTable:
         """Forget `lane`."""
         if self.get(lane.user, lane.stream) is lane:
             del self._lanes[lane.user, lane.stream]
+
+    def _make_room(self) -> None:
+        for _ in range(_LOOKS):
+            if len(self._lanes) < self._max_lanes:
+                return
+            key, oldest = next(iter(self._lanes.items()))
+            if oldest.idle:
+                del self._lanes[key]
+            else:
+                self._lanes.move_to_end(key)  # it is in use
 
     def clear(self) -> list[Lane]:
         """Forget all lanes and return them."""
