@@ -24,3 +24,4 @@ async def message(sid, data):
     session = await sio.get_session(sid)
     answer = {"from": session["user"], "content": data["content"]}
     await sio.emit("message", answer, room=data["to"])
+    return "routed"

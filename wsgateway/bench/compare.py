@@ -8,6 +8,7 @@ from statistics import median
 
 from wsgateway.bench import flags
 from wsgateway.bench.cluster import Cluster
+from wsgateway.bench.dialect import JsonDialect
 from wsgateway.bench.findings import Findings, Table, faults
 from wsgateway.bench.idle import Idle
 from wsgateway.bench.ladder import rung_target
@@ -120,8 +121,9 @@ async def _round(rival: Rival, shapes: tuple[Shape, Shape], users: int, progress
 
 def _peers(given: argparse.Namespace, shape: Shape, screen: Screen) -> list[Rival]:
     found = peers(given.peers)
+    ours = replace(flags.target(given), name=f"{OURS}, no ids", dialect=JsonDialect(ids=False))
     plain = replace(rung_target("plain"), name="the plain design, Python")
-    found.insert(0, Peer("plain", plain, None, True))
+    found[:0] = [Peer("without-ids", ours, None, True), Peer("plain", plain, None, True)]
     names = [one.name for one in found]
     if unknown := [name for name in given.only or () if name not in names]:
         raise BenchError(f"{unknown[0]!r}: there are {', '.join(names)}")

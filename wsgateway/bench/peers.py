@@ -12,7 +12,11 @@ from wsgateway.bench.target import Node, Target
 
 FOLDER = Path("benchmarks/peers")
 INSTALL = "make peers"
-_DIALECTS: dict[str, Dialect] = {"json": JsonDialect(ids=False), "socketio": SocketIoDialect()}
+_DIALECTS: dict[str, Dialect] = {
+    "json": JsonDialect(ids=False),
+    "socketio": SocketIoDialect(),
+    "socketio-without-acks": SocketIoDialect(acks=False),
+}
 
 
 @dataclass(frozen=True, slots=True)

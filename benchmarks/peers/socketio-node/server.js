@@ -19,8 +19,9 @@ const io = new Server(httpServer, {
 io.on("connection", (socket) => {
   const { userId } = socket.handshake.auth;
   socket.join(userId);
-  socket.on("message", ({ to, content }) => {
+  socket.on("message", ({ to, content }, acknowledge) => {
     io.to(to).emit("message", { from: userId, content });
+    acknowledge?.("routed");
   });
 });
 
