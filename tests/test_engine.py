@@ -333,3 +333,31 @@ def test_a_new_lane_costs_the_same_when_all_others_are_busy(
     for n in range(200, 400):
         make(n)
     assert len(table) == 100
+
+
+async def test_a_greedy_client_has_a_slice_of_each_turn_of_the_loop(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much of it is in the socket, and however soon it is answered."""
+    gateway = await start(window=1_000)
+    loop, turn = asyncio.get_running_loop(), 0
+    heard: Counter[int] = Counter()
+    send = gateway.sessions.delivery.send
+
+    def note(connection: Any, sender: str, message: Any) -> None:
+        heard[turn] += 1
+        send(connection, sender, message)
+
+    def count_turns() -> None:
+        nonlocal turn
+        turn += 1
+        if heard.total() < 3_000:
+            loop.call_soon(count_turns)
+
+    monkeypatch.setattr(gateway.sessions.delivery, "send", note)
+    async with User(gateway.url, "bob") as bob, Tcp(gateway, "alice") as alice:
+        count_turns()
+        alice.writer.write(messages(3_000))
+        await until(lambda: len(bob.messages) == 3_000)
+        assert bob.contents == [str(n) for n in range(3_000)]
+    assert max(heard.values()) < 50

@@ -202,8 +202,9 @@ class WebSocket(asyncio.Protocol):
             del self._unread[:_SLICE_BYTES]
             silent = self._read(slice_)
         if self._unread and not self._paused:
-            self._turn = True
-            asyncio.get_running_loop().call_soon(self._next_turn)
+            if not self._turn:  # an answer that came at once may have gone on already
+                self._turn = True
+                asyncio.get_running_loop().call_soon(self._next_turn)
         elif self._eof and not self._unread:
             self._protocol.receive_eof()
             self._send()
