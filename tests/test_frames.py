@@ -31,12 +31,13 @@ def test_what_is_read_is_what_the_library_reads(texts: list[str], cut: int) -> N
     library = ServerProtocol(state=State.OPEN)
     library.receive_data(data)
     theirs = [bytes(event.data).decode() for event in library.events_received()]
-    read, used = read_texts(data)
+    read, used, more = read_texts(data, 1 << 30)
     library = ServerProtocol(state=State.OPEN)
     library.receive_data(data[used:])
     rest = [bytes(event.data).decode() for event in library.events_received()]
     assert read + rest == theirs
-    assert len(rest) <= 1, "an empty text of 6 bytes may be left, at the very end"
+    assert rest == []
+    assert more == (used < len(data))
 
 
 @given(
@@ -57,12 +58,16 @@ def test_what_is_read_is_what_the_library_reads(texts: list[str], cut: int) -> N
 )
 def test_all_else_is_left_to_the_library(other: bytes) -> None:
     before, after = masked(Opcode.TEXT, b"before"), masked(Opcode.TEXT, b"after")
-    texts, used = read_texts(before + other + after)
-    assert texts == ["before"]
-    assert used == len(before)
+    assert read_texts(before + other + after, 1 << 30) == (["before"], len(before), False)
+
+
+def test_it_stops_after_so_many_bytes() -> None:
+    one = masked(Opcode.TEXT, b"one")
+    assert read_texts(one * 5, len(one) + 1) == (["one"] * 2, 2 * len(one), False)
+    assert read_texts(one * 5, 1) == (["one"], len(one), False)
 
 
 @given(st.binary(max_size=64))
 def test_no_bytes_make_it_fail(data: bytes) -> None:
-    _, used = read_texts(data)
+    _, used, _ = read_texts(data, 1 << 30)
     assert used <= len(data)

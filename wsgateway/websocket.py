@@ -196,12 +196,10 @@ class WebSocket(asyncio.Protocol):
         """Read a slice that says something; the next one in the next turn of the loop."""
         if self._turn or self._lost:
             return
-        silent = True
-        while self._unread and silent and not self._paused:
-            slice_ = bytes(self._unread[:_SLICE_BYTES])
-            del self._unread[:_SLICE_BYTES]
-            silent = self._read(slice_)
-        if self._unread and not self._paused:
+        said: bool | None = False
+        while self._unread and said is False and not self._paused:
+            said = self._read()
+        if self._unread and said is not None and not self._paused:
             if not self._turn:  # an answer that came at once may have gone on already
                 self._turn = True
                 asyncio.get_running_loop().call_soon(self._next_turn)
@@ -216,35 +214,37 @@ class WebSocket(asyncio.Protocol):
         self._turn = False
         self._go_on()
 
-    def _read(self, data: bytes) -> bool:
-        """Take in bytes; return whether they hold no whole frame."""
+    def _read(self) -> bool | None:
+        """Take in a slice; return whether it said anything, None if its message is not all there."""
         protocol = self._protocol
-        said: list[str | Frame] = []
         if (
             protocol.state is State.OPEN
             and not protocol.reader.buffer
             and protocol.current_size is None  # not within a message in parts
         ):
-            texts, used = read_texts(data)
-            said += texts
-            data = data[used:]
-        if data:
-            protocol.receive_data(data)
-            events = protocol.events_received()
-            if self._peer is None and events:
-                self._shake_hands(events.pop(0))
-            self._send()
-            if self.transport.get_write_buffer_size() > _PENDING_BYTES:
-                self.abort()
-                return False
-            said += frames_of(events)
-        if said:
-            self._hear(said)
-        return not said
+            texts, used, more = read_texts(self._unread, _SLICE_BYTES)
+            if texts:
+                del self._unread[:used]
+                self._hear(texts)
+                return True
+            if more and not self._eof:
+                return None
+        data = self._unread[:_SLICE_BYTES]
+        del self._unread[:_SLICE_BYTES]
+        protocol.receive_data(data)
+        events = protocol.events_received()
+        if self._peer is None and events:
+            self._shake_hands(events.pop(0))
+        self._send()
+        if self.transport.get_write_buffer_size() > _PENDING_BYTES:
+            self.abort()
+        elif events:
+            self._hear(frames_of(events))
+        return bool(events)
 
     def _hold(self) -> None:
         """Read from the kernel only what can be heard soon."""
-        hold = self._paused or len(self._unread) > MAX_FRAME_BYTES
+        hold = self._paused or len(self._unread) > 2 * MAX_FRAME_BYTES
         if hold is not self._held and not (self.transport.is_closing() or self._eof):
             self._held = hold
             if hold:
