@@ -13,7 +13,8 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 # Which layer a module belongs to: the longest prefix counts.
 LAYERS = {
     "pure": "protocol envelope errors heartbeat backoff dedup fate lane redis.url",
-    "parts": "config hub connection frames incoming listener outbox websocket stats batch tasks logs",
+    "parts": "codec config hub connection frames incoming listener outbox websocket stats batch "
+    "tasks logs",
     "command": "command",
     "contracts": "presence.base routers.base",
     "kafka": "kafka",

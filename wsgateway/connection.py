@@ -37,7 +37,7 @@ class Connection:
     """A client's socket, registered or not.
 
     Args:
-        ws: the WebSocket; it tells this connection what it hears, see `websocket.Peer`.
+        ws: the WebSocket; it tells this connection what it hears, see `incoming.Peer`.
         conn_id: unique among all gateways, for all time.
         config: bounds: `outbox_bytes`, `window`, `close_timeout_s`, `stall_s`.
         receive: takes each text message, unless the connection is closing.
@@ -162,27 +162,27 @@ class Connection:
     # What the WebSocket tells.
 
     def text(self, text: str) -> None:
-        """See `websocket.Peer`."""
+        """See `incoming.Peer`."""
         self.last_seen_s = self._loop.time()
         if self._closing is None:  # else the client sends it again, elsewhere
             self._receive(self, text)
 
     def binary(self) -> None:
-        """See `websocket.Peer`."""
+        """See `incoming.Peer`."""
         self.close(CloseCode.BINARY, "text frames only")
 
     def writable(self) -> None:
-        """See `websocket.Peer`."""
+        """See `incoming.Peer`."""
         self._outbox.writable()
 
     def lost(self) -> None:
-        """See `websocket.Peer`."""
+        """See `incoming.Peer`."""
         self._outbox.lost()
         if self._answered is not None and not self._answered.done():
             self._answered.set_result(None)  # nobody is there to be answered
 
     def ended(self) -> None:
-        """See `websocket.Peer`."""
+        """See `incoming.Peer`."""
         # Why: each knows the other, and the cycle collector, which would free both, rarely wakes.
         # 原因：两者互相引用，只有循环回收器能释放，而它很少醒来。
         self._outbox.forget()

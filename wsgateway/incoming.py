@@ -1,12 +1,16 @@
 """From frames to whole messages, in order, at the pace of whoever hears them. Pure."""
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 
 from wsgateway.errors import CloseCode
+
+log = logging.getLogger(__name__)
 
 
 class Hearer(Protocol):
@@ -20,6 +24,16 @@ class Hearer(Protocol):
 
     def lost(self) -> None:
         """Nothing can be written to the client any more; what it had said is still told."""
+
+
+class Peer(Hearer, Protocol):
+    """What a WebSocket tells about its client."""
+
+    def writable(self) -> None:
+        """All that was written is in the kernel's hands."""
+
+    def ended(self) -> None:
+        """That was all: it is lost, and all it had said is told."""
 
 
 class Incoming:
@@ -36,12 +50,12 @@ class Incoming:
         self.paused = False
         self._hearer = hearer
         self._fail = fail
-        self._waiting: deque[str | Frame] | None = None
+        self._waiting: deque[str | Frame | Request] | None = None
         self._fragments: bytearray | None = None
         self._telling = False
         self._deaf = False
 
-    def take(self, said: Iterable[str | Frame]) -> None:
+    def take(self, said: Iterable[str | Frame | Request]) -> None:
         """Tell what was said, whole text messages or frames; behind a pause it waits."""
         if self._waiting is None:
             self._waiting = deque(said)
@@ -57,20 +71,26 @@ class Incoming:
         try:
             while self._waiting and not (self.paused or self._deaf):
                 self._tell(self._waiting.popleft())
+        except Exception:  # a bug: the client sees 1011, and our log tells
+            log.exception("a connection failed")
+            self._end(CloseCode.INTERNAL_ERROR, "")
         finally:
             self._telling = False
         if not self._waiting or self._deaf:
             self._waiting = None
 
-    def stop(self) -> None:
+    def _end(self, code: CloseCode, reason: str) -> None:
         """Tell nothing more, so that nothing is left to pause for."""
         self._deaf = True
         self.paused = False
+        self._fail(code, reason)
 
-    def _tell(self, frame: str | Frame) -> None:
+    def _tell(self, frame: str | Frame | Request) -> None:
         if isinstance(frame, str):
             self._hearer.text(frame)
             return
+        if isinstance(frame, Request):
+            return  # the one that opened it all
         opcode = frame.opcode
         if opcode is Opcode.TEXT:
             if frame.fin:
@@ -91,7 +111,6 @@ class Incoming:
         try:
             text = str(data, "utf-8")
         except UnicodeDecodeError as error:
-            self.stop()
-            self._fail(CloseCode.BAD_UTF8, f"{error.reason} at position {error.start}")
+            self._end(CloseCode.BAD_UTF8, f"{error.reason} at position {error.start}")
         else:
             self._hearer.text(text)

@@ -107,11 +107,13 @@ class Lane:
         """Whether nothing is in it, under way, or awaited."""
         return not (self.older or self.waiting or self.in_flight) and self.step is Step.OPEN
 
-    def straight(self, now_s: float) -> str | None:
-        """Return the route of what may leave at once, with nothing before it; or None."""
+    def straight(self, parcel: Parcel, gateway_id: str, now_s: float) -> str | None:
+        """Return the route of `parcel` if it may leave at once, with nothing before it."""
         if self.step is not Step.OPEN or self.older or self.waiting or self.returned:
             return None
-        return self.route if now_s < self.fresh_until_s else None
+        if now_s >= self.fresh_until_s or parcel.recalled or self.ends_here(parcel, gateway_id):
+            return None
+        return self.route
 
     def head(self) -> deque[Parcel] | None:
         """Return the queue whose first parcel may leave now, or None."""

@@ -24,8 +24,7 @@ from wsgateway.routers.base import Router
 log = logging.getLogger(__name__)
 
 Lookup = Callable[[str], "asyncio.Future[Owner | None]"]
-MAX_LANES = 10_000
-MAX_WAITING = 20_000
+MAX_LANES, MAX_WAITING = 10_000, 20_000
 
 
 class Lanes:
@@ -50,8 +49,7 @@ class Lanes:
         *,
         cache_s: float,
     ) -> None:
-        self._gateway_id = gateway_id
-        self._router = router
+        self._gateway_id, self._router = gateway_id, router
         self._lookup = lookup
         self._deliver_local = deliver_local
         self._stamp = stamp
@@ -77,13 +75,13 @@ class Lanes:
         if self.waiting >= MAX_WAITING:
             raise Overloaded("too many messages wait")
         lane = self._table.make(parcel.carried)
-        route = lane.straight(self._loop.time())
-        if route not in (None, self._gateway_id, parcel.addressee) and not parcel.recalled:
+        route = lane.straight(parcel, self._gateway_id, self._loop.time())
+        if route is not None:
             self._leave(lane, parcel, route)
-            return
-        lane.waiting.append(parcel)
-        self._added(lane, parcel)
-        self._pump(lane)
+        else:
+            lane.waiting.append(parcel)
+            self._added(lane, parcel)
+            self._pump(lane)
 
     def come_back(self, parcel: Parcel) -> None:
         """Take what had left this gateway and was forwarded back to it."""
@@ -96,8 +94,7 @@ class Lanes:
 
     def hand_back(self, parcel: Parcel) -> None:
         """Take what a local connection never wrote; call it for the newest such parcel first."""
-        # Why: older still than what came back. It leaves in the next turn of the loop, when
-        # those before it have been handed back too.
+        # Why: older still than what came back; it leaves next turn, when those before it are back.
         # 原因：它比回流的还要早。等到下一轮事件循环再发，那时排在它前面的也都交还了。
         if parcel.ends_at(self._gateway_id):
             self._loop.call_soon(parcel.done, Status.DELIVERED)
@@ -181,9 +178,8 @@ class Lanes:
 
     def _routed(self, lane: Lane, parcel: Parcel, status: Status) -> None:
         lane.in_flight -= 1
-        # Why: nobody listens on that channel any more, but the user may be back elsewhere. Ask
-        # presence once more; and let everything else in flight settle first, or a message
-        # behind this one would overtake it.
+        # Why: nobody listens there any more, but the user may be back elsewhere. Ask presence once
+        # more, when all else in flight is settled, or a message behind this one would overtake it.
         # 原因：那个频道已无人订阅，但用户可能已在别处重连，所以再查一次在线状态；
         # 并且先等其余在途消息都有结果，否则后面的消息会超车。
         if status is Status.OFFLINE and parcel.tries == 0 and lane.step is not Step.CLOSED:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from websockets.http11 import Request, Response
 
 from wsgateway.config import Config
-from wsgateway.websocket import Peer, WebSocket
+from wsgateway.incoming import Peer
+from wsgateway.websocket import WebSocket
 
 # Why: asyncio lets 100 connections wait to be accepted; when a gateway dies, thousands of its
 # clients come to the others within a second. The kernel caps it (net.core.somaxconn).
