@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check refresh demo system clean
+.PHONY: help lab test check refresh demo peers system clean
 
 help: ## what there is / 有哪些目标
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ refresh: $(VENV)/.test ## run the lessons and store their outputs / 重新运行
 
 demo: $(VENV)/.lab ## three gateways, one killed, told step by step / 三个网关，杀掉一个，逐步讲解
 	$(BIN)/python -m wsgateway.demo $(ARGS)
+
+peers: ## other servers, for python -m wsgateway.bench compare / 用来对比的其他服务
+	$(PYTHON) -m venv benchmarks/peers/.venv
+	benchmarks/peers/.venv/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/peers/requirements.txt
+	cd benchmarks/peers/socketio-node && npm ci --silent
 
 system: ## what some tests need from Debian: HAProxy, Java, Maven / 部分测试需要的系统软件包
 	$(as-admin) apt-get update --quiet
