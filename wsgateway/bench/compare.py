@@ -20,6 +20,7 @@ from wsgateway.bench.target import Target
 from wsgateway.command import Parser
 
 OURS = "wsgateway"
+_SETTLE_S = 0.5
 
 
 @dataclass(slots=True)
@@ -112,7 +113,7 @@ async def _round(rival: Rival, shapes: tuple[Shape, Shape], users: int, progress
             rival.calm.append(await measure(cluster, calm, progress=progress))
         if users:
             async with Cluster(rival.target, nodes=1) as cluster:
-                idle = Idle(cluster, progress=progress)
+                idle = Idle(cluster, settle_s=_SETTLE_S, progress=progress)
                 await idle.fill(users)
                 rival.kib_each.append(idle.kib_each)
     except BenchError as error:

@@ -67,8 +67,9 @@ class Idle:
                 self._tell(step / (_STEPS + 2), f"{self.users[-1]:,} users")
             if watch_s:
                 silent = await self._busy_percent(watch_s)
-                for crew in crews:
-                    crew.hold()
+            for crew in crews:
+                crew.hold()
+            if watch_s:
                 beating = await self._busy_percent(watch_s)
             for crew in crews:
                 for report in await crew.release():
