@@ -380,3 +380,33 @@ def test_what_was_offered_together_comes_back_together() -> None:
     assert not world.arrived
     world.settle_down()
     assert world.arrived[b"alice"] == [0, 1, 2]
+
+
+class Adopter(World):
+    """Reads on for a dead gateway that presence still names: each attempt sends a fence there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attempts = 0
+
+    def deliver(self, data: bytes, kept: Kept) -> None:
+        if data.startswith(b"fence"):
+            kept.settle(Fate.DONE)
+            return
+        self.attempts += 1
+        kept.waits(lambda: None)
+        self.write(b"bob", b"fence")
+        self.call_later(0.001, lambda: kept.settle(Fate.UNKNOWN))  # the fence has been answered
+
+
+def test_a_fence_that_is_done_does_not_hasten_the_letter_before_it() -> None:
+    world = Adopter()
+    world.write(b"bob", b"message")
+    while world.alarms and world.alarms[0].at_s < 60:
+        alarm = heapq.heappop(world.alarms)
+        world.now_s = alarm.at_s
+        if not alarm.cancelled:
+            alarm.ring()
+    # The pause grows to one second, half of it on average; 60 seconds without that: over 1,500.
+    assert 30 < world.attempts < 300
+    assert len(world.letters) == world.attempts + 1

@@ -128,7 +128,12 @@ class Mailboxes:
     def _keeps(self, box: Mailbox, fate: Fate) -> bool:
         """Whether a letter with this fate is offered again."""
         if fate is Fate.DONE:
-            box.away_s, box.attempts = None, 0
+            # Why: a fence behind a letter is done long before its user is found. Were the pause to
+            # begin anew with it, each attempt would send the next fence, thirty in a second.
+            # 原因：信后面的栅栏早就处理完了，用户却还没找到。若因此重置等待时间，
+            # 每次重试都会再发一个栅栏，一秒三十个。
+            if not (box.failed or box.in_flight):
+                box.away_s, box.attempts = None, 0
             return False
         if fate is Fate.MALFORMED:
             return False
