@@ -2,12 +2,13 @@
 
 import argparse
 import asyncio
+import json
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from wsgateway.bench import compare, flags
+from wsgateway.bench import compare, flags, machine, record
 from wsgateway.bench.dialect import Heard
 from wsgateway.bench.peers import FOLDER, peers
 from wsgateway.bench.screen import Screen
@@ -112,6 +113,8 @@ async def test_a_small_comparison_with_the_plain_design() -> None:
     async with asyncio.timeout(100):
         found = await compare.perform(given, Screen())
     assert found.faults == []
+    made = record.document("compare", vars(given), machine.facts(), found)
+    assert json.loads(record.encoded(made))["numbers"]["compare"]
     ours, plain = found.numbers["compare"]
     assert ours["server"] == "wsgateway"
     for one in (ours, plain):

@@ -67,7 +67,7 @@ def add_flags(parser: Parser) -> None:
     flags.add_shape(parser, duration_s=4.0)
     add = parser.add_argument
     add("--rounds", type=flags.whole(1), default=3, metavar="N", help="[3]")
-    add("--peers", type=Path, default=FOLDER, metavar="FOLDER", help=f"[{FOLDER}]")
+    add("--peers", default=str(FOLDER), metavar="FOLDER", help=f"[{FOLDER}]")
     add("--only", type=lambda text: text.split(","), metavar="NAME[,...]", help="[all of them]")
     add("--rate", type=flags.positive, default=500.0, metavar="MSG/S", help="calm [500]")
     add("--users", type=flags.whole(0), default=1000, metavar="N", help="idle, for memory [1000]")
@@ -121,7 +121,7 @@ async def _round(rival: Rival, shapes: tuple[Shape, Shape], users: int, progress
 
 
 def _peers(given: argparse.Namespace, shape: Shape, screen: Screen) -> list[Rival]:
-    found = peers(given.peers)
+    found = peers(Path(given.peers))
     ours = replace(flags.target(given), name=f"{OURS}, no ids", dialect=JsonDialect(ids=False))
     plain = replace(rung_target("plain"), name="the plain design, Python")
     found[:0] = [Peer("without-ids", ours, None, True), Peer("plain", plain, None, True)]
