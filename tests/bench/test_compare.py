@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_socket_io_packets_are_those_its_own_client_sends() -> None:
-    """Captured from socket.io-client 4.8: https://socket.io/docs/v4/socket-io-protocol/"""
+    """As https://socket.io/docs/v4/socket-io-protocol/ has them, and socket.io-client 4.8 sends."""
     io = SocketIoDialect()
     assert io.acks
     assert io.hello("bob") == [b'40{"userId":"bob"}']
@@ -115,6 +115,8 @@ async def test_a_small_comparison_with_the_plain_design() -> None:
     assert found.faults == []
     made = record.document("compare", vars(given), machine.facts(), found)
     assert json.loads(record.encoded(made))["numbers"]["compare"]
+    assert found.plot is not None
+    assert found.plot().startswith(b"\x89PNG")
     ours, plain = found.numbers["compare"]
     assert ours["server"] == "wsgateway"
     for one in (ours, plain):

@@ -13,6 +13,7 @@ from wsgateway.bench.findings import Findings, Table, faults
 from wsgateway.bench.idle import Idle
 from wsgateway.bench.ladder import rung_target
 from wsgateway.bench.peers import FOLDER, INSTALL, Peer, peers
+from wsgateway.bench.plots import throughput_bars
 from wsgateway.bench.run import Progress, measure
 from wsgateway.bench.screen import Screen
 from wsgateway.bench.shape import BenchError, Outcome, Shape
@@ -98,6 +99,9 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     found.faults += [f"{OURS}: {why}" for why in rivals[0].broken]
     found.tables = [table(rivals, calm)]
     found.numbers = {"compare": [numbers(one) for one in rivals]}
+    # Neither a limit nor ourselves with less to do is what we are compared with.
+    drawn = [one for one in rivals if not one.name.startswith(("limit", f"{OURS},"))]
+    found.plot = lambda: throughput_bars([(one.name, one.per_s) for one in drawn])
     return found
 
 
