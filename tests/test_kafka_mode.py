@@ -77,7 +77,8 @@ async def test_a_restarted_gateway_finds_everyone_who_is_anywhere(cluster: Clust
         ]
         # The sender hears at once; the dead letter counts when the broker has it.
         await until(lambda: g2.stats()["router"]["deadLetters"] == 3)
-        assert g2.stats()["router"]["replayed"] >= 9, "and a few control envelopes"
+        counts = g2.stats()
+        assert counts["router"]["replayed"] >= 9, "and a few control envelopes"
         assert counts["messages"]["forwarded"] >= 1
         letters = await dead_letters(cluster, 3)
         assert {one["reason"] for one in letters} == {b"offline"}
