@@ -5,12 +5,16 @@ same idea is Nagle's algorithm without its delay, and "smart batching" (Martin T
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Generic, Self, TypeVar
 
 from wsgateway import tasks
 from wsgateway.errors import BrokerUnavailable, Overloaded
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,7 +40,7 @@ class Batcher(Generic[T, R]):
         self._flush = flush
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._waiting: deque[tuple[T, Callable[[R | Exception], None]]] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.flushes = 0
@@ -63,8 +67,8 @@ class Batcher(Generic[T, R]):
             if task is not None:
                 await tasks.end(task)
         finally:
-            _settle(self._waiting, BrokerUnavailable("the gateway is stopping"))
-            self._waiting.clear()
+            waiting, self._waiting = self._waiting, deque()
+            _fail(waiting, BrokerUnavailable("the gateway is stopping"))
 
     def submit(self, item: T) -> asyncio.Future[R]:
         """Queue `item` and return the future of its result; never blocks.
@@ -72,49 +76,74 @@ class Batcher(Generic[T, R]):
         Raises:
             Overloaded: `max_waiting` items wait already.
         """
-        if len(self._waiting) >= self._max_waiting:
-            raise Overloaded("too many commands wait")
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        if self._task is None:
-            future.set_exception(BrokerUnavailable("not running"))
-            return future
-        self._waiting.append((item, future))
-        self._wake.set()
+        self.put(item, partial(_resolve, future))
         return future
 
+    def put(self, item: T, done: Callable[[R | Exception], None]) -> None:
+        """Queue `item`; `done` hears its result once, and never before this returns.
+
+        A future costs a turn of the loop to tell its waiter; what is sent by the ten thousand
+        has no waiter, so it is called back.
+
+        Raises:
+            Overloaded: `max_waiting` items wait already.
+        """
+        if len(self._waiting) >= self._max_waiting:
+            raise Overloaded("too many commands wait")
+        if self._task is None:
+            asyncio.get_running_loop().call_soon(done, BrokerUnavailable("not running"))
+            return
+        self._waiting.append((item, done))
+        self._wake.set()
+
     async def _run(self) -> None:
-        batch: list[tuple[T, asyncio.Future[R]]] = []
+        batch: list[tuple[T, Callable[[R | Exception], None]]] = []
         try:
             while True:
                 await self._wake.wait()
                 while self._waiting:
                     size = min(len(self._waiting), self._max_batch)
                     batch = [self._waiting.popleft() for _ in range(size)]
-                    await self._flush_one(batch)
-                    batch = []
+                    results = await self._flush_one([item for item, _ in batch])
+                    flushed, batch = batch, []
+                    for (_, done), result in zip(flushed, results, strict=True):
+                        _tell(done, result)
                 self._wake.clear()
         finally:
-            _settle(batch, BrokerUnavailable("the gateway is stopping"))
+            _fail(batch, BrokerUnavailable("the gateway is stopping"))
 
-    async def _flush_one(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+    async def _flush_one(self, items: Sequence[T]) -> Sequence[R | Exception]:
+        """Return one result each."""
         self.flushes += 1
-        self.items += len(batch)
+        self.items += len(items)
         try:
-            results = await self._flush([item for item, _ in batch])
-            pairs = list(zip(batch, results, strict=True))
+            results = await self._flush(items)
+            if len(results) != len(items):
+                raise ValueError(f"{len(results)} results of {len(items)} items")
         except Exception as error:  # every waiter gets it: nothing is swallowed
-            _settle(batch, error)
-            return
-        for (_, future), result in pairs:
-            if future.done():  # its waiter was cancelled
-                continue
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
+            return [error] * len(items)
+        return results
 
 
-def _settle(batch: Iterable[tuple[object, asyncio.Future[R]]], error: Exception) -> None:
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(error)
+def _resolve(future: "asyncio.Future[R]", result: R | Exception) -> None:
+    if future.done():  # its waiter was cancelled
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+def _tell(done: Callable[[R | Exception], None], result: R | Exception) -> None:
+    try:
+        done(result)
+    except Exception:  # a bug; it must cost one item, not all that wait
+        log.exception("the result of an item was not taken")
+
+
+def _fail(
+    batch: Iterable[tuple[object, Callable[[R | Exception], None]]], error: Exception
+) -> None:
+    for _, done in batch:
+        _tell(done, error)

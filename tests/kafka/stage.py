@@ -14,7 +14,7 @@ from wsgateway.brokers import ApacheKafka, TansuServer
 from wsgateway.kafka.catalog import Catalog
 from wsgateway.kafka.counts import KafkaCounts
 from wsgateway.kafka.link import KafkaLink, assigned
-from wsgateway.kafka.publisher import Publisher, Record
+from wsgateway.kafka.publisher import Publisher, Record, Written
 from wsgateway.kafka.topics import Topics
 from wsgateway.protocol import Status
 
@@ -193,3 +193,17 @@ def by_key(records: Sequence[ConsumerRecord]) -> dict[bytes, list[int]]:
 def accepted(statuses: Sequence[Status]) -> list[int]:
     """Return which are `accepted`."""
     return [n for n, status in enumerate(statuses) if status is Status.ACCEPTED]
+
+
+def written(publisher: Publisher, topic: str, record: Record) -> asyncio.Future[Status]:
+    """Publish, and return the future of what becomes of it."""
+    future: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
+
+    def done(outcome: Written) -> None:
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    publisher.publish(topic, record, done)
+    return future

@@ -13,7 +13,7 @@ from wsgateway.fate import Fate, Kept
 from wsgateway.kafka import intake as module
 from wsgateway.kafka.counts import KafkaCounts
 from wsgateway.kafka.intake import Intake
-from wsgateway.kafka.publisher import MAX_ENVELOPE_BYTES, Record
+from wsgateway.kafka.publisher import MAX_ENVELOPE_BYTES, Record, Written
 from wsgateway.protocol import Status
 
 DEAD_LETTERS = "gateway-dead-letters"
@@ -50,20 +50,15 @@ class Scene:
         else:
             kept.settle(fate)
 
-    def publish(self, topic: str, record: Record) -> "asyncio.Future[Status]":
+    def publish(self, topic: str, record: Record, done: Callable[[Written], None]) -> None:
         assert topic == DEAD_LETTERS
         self.asked += 1
         answer = self.answers.pop(0) if self.answers else Status.ACCEPTED
         if isinstance(answer, Overloaded):
             raise answer
-        written: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
-        if isinstance(answer, Exception):
-            written.set_exception(answer)
-        else:
-            written.set_result(answer)
         if answer is Status.ACCEPTED:
             self.buried.append(record)
-        return written
+        asyncio.get_running_loop().call_soon(done, answer)
 
     def take(
         self,

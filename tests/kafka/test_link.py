@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from raw import until
-from stage import Stage, silence
+from stage import Stage, silence, written
 
 from wsgateway import tasks
 from wsgateway.brokers import ApacheKafka, RedisServer
@@ -141,7 +141,7 @@ async def works(link: KafkaLink, prefix: str) -> None:
         await catalog.ensure(topic, 1)
         publisher = Publisher(link, catalog, KafkaCounts(), timeout_s=TIMEOUT_S)
         await publisher.start()
-        assert await publisher.publish(topic, Record(b"bob", b"{}")) is Status.ACCEPTED
+        assert await written(publisher, topic, Record(b"bob", b"{}")) is Status.ACCEPTED
         await publisher.aclose()
         assert (await backlog.of(topic, 1))[0].lag == 1
 

@@ -14,6 +14,7 @@ from wsgateway.brokers import ApacheKafka
 from wsgateway.envelope import Carried
 from wsgateway.fate import Fate, Kept
 from wsgateway.kafka import intake
+from wsgateway.kafka.publisher import Record, Written
 from wsgateway.kafka.reader import Reader, ReaderSettings
 from wsgateway.kafka.topics import PARTITIONS
 
@@ -261,10 +262,10 @@ async def test_while_dead_letters_cannot_be_written_nothing_past_them_is_committ
     asked = 0
     publish = reader.intake._publisher.publish
 
-    def refuse(to: str, record: object) -> object:
+    def refuse(to: str, record: Record, done: Callable[[Written], None]) -> None:
         nonlocal asked
         asked += 1
-        return publish(stage.topics.of("nobody"), record)  # type: ignore[arg-type]
+        publish(stage.topics.of("nobody"), record, done)
 
     monkeypatch.setattr(reader.intake._publisher, "publish", refuse)
     async with reader:

@@ -66,13 +66,18 @@ def shares(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, flo
 
 
 async def profile(
-    shape: Shape | None = None, *, router: str = "redis", progress: Progress | None = None
+    shape: Shape | None = None,
+    *,
+    router: str = "redis",
+    kafka: str = "tansu",
+    progress: Progress | None = None,
 ) -> Profile:
     """Load gateways that sample themselves.
 
     Args:
         shape: of the load; the closed loop of a standard run by default.
         router: "redis" or "kafka".
+        kafka: "tansu" or "apache".
         progress: told how it goes.
 
     Raises:
@@ -81,7 +86,8 @@ async def profile(
     shape = shape or Shape()
     with tempfile.TemporaryDirectory(prefix="wsgateway-bench-") as directory:
         place = Path(directory)
-        async with Cluster(_target(router, place), nodes=shape.nodes, router=router) as cluster:
+        target = _target(router, place)
+        async with Cluster(target, nodes=shape.nodes, router=router, kafka=kafka) as cluster:
             before = await asyncio.to_thread(_read, place)
             outcome = await measure(cluster, shape, progress=progress)
             after = await asyncio.to_thread(_read, place)
@@ -154,7 +160,7 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     found = Findings(seed=given.seed)
     shape = flags.shape(given, nodes=given.nodes, rate_per_s=given.rate)
     with screen.bar("profiled run") as move:
-        made = await profile(shape, router=given.router, progress=move)
+        made = await profile(shape, router=given.router, kafka=given.kafka, progress=move)
     found.add("profiled run", made.outcome)
     found.tables = [table(made)]
     found.numbers = {

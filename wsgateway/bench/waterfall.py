@@ -109,7 +109,12 @@ def _segment(start: str, end: str, title: tuple[str, str], took_us: list[int]) -
 
 
 async def waterfall(
-    *, messages: int = 1_000, rate_per_s: float = 200.0, router: str = "redis", seed: int = 1
+    *,
+    messages: int = 1_000,
+    rate_per_s: float = 200.0,
+    router: str = "redis",
+    kafka: str = "tansu",
+    seed: int = 1,
 ) -> Waterfall:
     """Trace messages from one gateway process to another, one at a time.
 
@@ -117,12 +122,14 @@ async def waterfall(
         messages: how many; some more go before, so that routes are known.
         rate_per_s: sent at random moments.
         router: "redis" or "kafka".
+        kafka: "tansu" or "apache".
         seed: of those moments.
 
     Raises:
         WsGatewayError: something did not start, or a message did not arrive.
     """
-    async with Cluster(wsgateway_target(router=router), nodes=2, router=router) as cluster:
+    ours = wsgateway_target(router=router)
+    async with Cluster(ours, nodes=2, router=router, kafka=kafka) as cluster:
         # Why: the clients get a fast loop of their own, whatever loop we are called in: a
         # notebook's kernel, for one.
         # 原因：不管我们在哪个循环里被调用（比如笔记本内核），客户端都用自己的快速循环。
@@ -164,10 +171,8 @@ class _Tracing(JsonDialect):
 async def _trace(
     urls: Sequence[str], messages: int, rate_per_s: float, seed: int
 ) -> list[list[Hop]]:
-    dialect, rng = _Tracing(), random.Random(seed)
-    arrived = asyncio.Semaphore(0)
-    alice = Link("alice", dialect)
-    bob = Link("bob", dialect, lambda frame, more: arrived.release())
+    dialect, rng, arrived = _Tracing(), random.Random(seed), asyncio.Semaphore(0)
+    alice, bob = Link("alice", dialect), Link("bob", dialect, lambda frame, more: arrived.release())
     await bob.connect(urls[1])
     await alice.connect(urls[0])
     try:
@@ -204,16 +209,13 @@ def draw(made: Waterfall) -> bytes:
                 va="center",
             )
             began += one.p50_us
-        titles = [f"{one.title_en}\n{one.title_zh}" for one in made.segments]
-        axes.set_yticks(range(len(titles)), titles)
+        names = [f"{one.title_en}\n{one.title_zh}" for one in made.segments]
+        axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         axes.set_xlim(0, total * 1.2)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(
-            label(
-                "median; line: middle half (µs)", f"中位数；细线为中间一半（微秒），{made.broker}"
-            )
-        )
+        middle_zh = f"中位数；细线为中间一半（微秒），{made.broker}"
+        axes.set_xlabel(label("median; line: middle half (µs)", middle_zh))
         axes.set_title(
             f"{made.whole.p50_us:,.0f} µs from client to client; longest: {longest.title_en}\n"
             f"客户端到客户端 {made.whole.p50_us:,.0f} 微秒；最长的一段：{longest.title_zh}"
@@ -232,14 +234,17 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
     """Trace messages and tell where their time went."""
     with screen.bar("traced messages"):
         made = await waterfall(
-            messages=given.messages, rate_per_s=given.rate, router=given.router, seed=given.seed
+            messages=given.messages,
+            rate_per_s=given.rate,
+            router=given.router,
+            kafka=given.kafka,
+            seed=given.seed,
         )
-    found = Findings(seed=given.seed, plot=lambda: draw(made))
+    numbers = {"waterfall": asdict(made)}
     rows = [
-        (one.title_en, f"{one.p25_us:,.0f}", f"{one.p50_us:,.0f}", f"{one.p75_us:,.0f}")
+        (one.title_en, *(f"{us:,.0f}" for us in (one.p25_us, one.p50_us, one.p75_us)))
         for one in (*made.segments, made.whole)
     ]
     title = f"One message, client to client, {made.broker}"
-    found.tables = [Table(title, ("stretch", "p25 us", "p50 us", "p75 us"), list(rows))]
-    found.numbers = {"waterfall": asdict(made)}
-    return found
+    table = Table(title, ("stretch", "p25 us", "p50 us", "p75 us"), list(rows))
+    return Findings(seed=given.seed, plot=lambda: draw(made), tables=[table], numbers=numbers)

@@ -14,7 +14,7 @@ from wsgateway.kafka.counts import KafkaCounts
 from wsgateway.kafka.mailbox import Letter, Reason
 from wsgateway.kafka.mailboxes import Mailboxes
 from wsgateway.kafka.offsets import Progress
-from wsgateway.kafka.publisher import MAX_ENVELOPE_BYTES, Publisher, Record
+from wsgateway.kafka.publisher import MAX_ENVELOPE_BYTES, Publisher, Record, Written
 from wsgateway.protocol import Status
 from wsgateway.routers.base import Deliver
 
@@ -71,6 +71,7 @@ class Intake:
             call_later=self._loop.call_later,
         )
         self._progress: dict[int, Progress] = {}
+        self._open = 0
         self._open_bytes = 0
         self._closed = False
         self.room = asyncio.Event()
@@ -78,7 +79,7 @@ class Intake:
 
     def __len__(self) -> int:
         """Letters that are not settled."""
-        return sum(len(progress) for progress in self._progress.values())
+        return self._open
 
     @property
     def held(self) -> int:
@@ -97,13 +98,14 @@ class Intake:
         data = record.value or b""
         letter = Letter(record.partition, record.offset, record.key or b"", data, record.timestamp)
         size = _size(letter)
+        self._open += 1
         self._open_bytes += size
         if size > MAX_ENVELOPE_BYTES:
             log.warning("dropped %d bytes from a topic: too big for an envelope", size)
             self._finish(letter, Reason.TOO_BIG)
         else:
             self._mailboxes.take(letter)
-        if len(self) >= MAX_OPEN or self._open_bytes >= MAX_OPEN_BYTES:
+        if self._open >= MAX_OPEN or self._open_bytes >= MAX_OPEN_BYTES:
             self.room.clear()
 
     def uncommitted(self) -> dict[int, int]:
@@ -155,26 +157,26 @@ class Intake:
         key, data = (letter.user[:_MAX_KEY_BYTES], b"") if too_big else (letter.user, letter.data)
         size = ("bytes", b"%d" % _size(letter))
         try:
-            writing = self._publisher.publish(
-                self._dead_letters, Record(key, data, (*headers, size))
+            self._publisher.publish(
+                self._dead_letters,
+                Record(key, data, (*headers, size)),
+                partial(self._buried, letter, reason),
             )
         except Overloaded:
             self._loop.call_later(_BURY_AGAIN_S, self._bury, letter, reason)
-            return
-        writing.add_done_callback(partial(self._buried, letter, reason))
 
-    def _buried(self, letter: Letter, reason: Reason, writing: "asyncio.Future[Status]") -> None:
-        error = None if writing.cancelled() else writing.exception()
-        if error is None and not writing.cancelled() and writing.result() is Status.ACCEPTED:
+    def _buried(self, letter: Letter, reason: Reason, written: Written) -> None:
+        if written is Status.ACCEPTED:
             self._counts.dead_letters += 1
             self._settle(letter)
-        elif not isinstance(error, BrokerUnavailable):
+        elif not isinstance(written, BrokerUnavailable):
             self._loop.call_later(_BURY_AGAIN_S, self._bury, letter, reason)
 
     def _settle(self, letter: Letter) -> None:
         self._progress[letter.partition].settle(letter.offset)
+        self._open -= 1
         self._open_bytes -= _size(letter)
-        if len(self) < MAX_OPEN and self._open_bytes < MAX_OPEN_BYTES:
+        if self._open < MAX_OPEN and self._open_bytes < MAX_OPEN_BYTES:
             self.room.set()
 
 

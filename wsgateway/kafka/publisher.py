@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -44,6 +44,10 @@ _NO_IDEMPOTENCE = (UnknownError, UnsupportedVersionError, ClusterAuthorizationFa
 _FATAL = (OutOfOrderSequenceNumber, ProducerClosed, ProducerFenced)
 
 
+Written = Status | Exception
+"""What became of a record."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What is written: key, value and headers."""
@@ -75,6 +79,7 @@ class Publisher:
         self._timeout_s = timeout_s
         self._producer: AIOKafkaProducer | None = None
         self._batchers: dict[str, Batcher[Record, Status]] = {}
+        self._waiting = 0
         self._topics: set[str] = set()
         self._renewing = asyncio.Lock()
         self._broken = False
@@ -84,7 +89,7 @@ class Publisher:
 
     def __len__(self) -> int:
         """Records that wait."""
-        return sum(len(batcher) for batcher in self._batchers.values())
+        return self._waiting
 
     async def start(self) -> None:
         """Connect.
@@ -104,15 +109,19 @@ class Publisher:
                     group.create_task(batcher.aclose())
         finally:
             self._batchers.clear()
+            self._waiting = 0
             if producer is not None:
                 await self._link.close(producer)
 
-    def publish(self, topic: str, record: Record) -> "asyncio.Future[Status]":
+    def publish(self, topic: str, record: Record, done: Callable[[Written], None]) -> None:
         """Queue `record`, in call order per topic and key.
 
-        Returns:
-            `accepted`: the in-sync replicas hold it. `offline`: there is no such topic.
-            `unknown`: no answer in time; it may or may not be there.
+        Args:
+            topic: where to.
+            record: what.
+            done: hears, once and never before this returns, `accepted`: the in-sync replicas hold
+                it; `offline`: there is no such topic; `unknown`: no answer in time, it may or may
+                not be there; or `BrokerUnavailable`: this publisher does not run.
 
         Raises:
             Overloaded: too many records wait.
@@ -121,21 +130,22 @@ class Publisher:
         if len(record.value) > MAX_ENVELOPE_BYTES:
             raise ValueError(f"{len(record.value)} bytes are more than {MAX_ENVELOPE_BYTES}")
         if self._producer is None:
-            refused: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
-            refused.set_exception(KafkaUnavailable("not running"))
-            return refused
+            asyncio.get_running_loop().call_soon(done, KafkaUnavailable("not running"))
+            return
+        if self._waiting >= _MAX_WAITING:
+            raise Overloaded("too many envelopes wait for Kafka")
         batcher = self._batchers.get(topic)
         if batcher is None:
             batcher = Batcher(partial(self._flush, topic), max_batch=_MAX_BATCH)
             batcher.start()
             self._batchers[topic] = batcher
-        if len(self) >= _MAX_WAITING:
-            raise Overloaded("too many envelopes wait for Kafka")
-        return batcher.submit(record)
+        batcher.put(record, done)
+        self._waiting += 1
 
-    async def _flush(self, topic: str, records: Sequence[Record]) -> list[Status | Exception]:
+    async def _flush(self, topic: str, records: Sequence[Record]) -> list[Written]:
+        self._waiting -= len(records)
         started_s = time.perf_counter()
-        statuses: list[Status | Exception] = [Status.UNKNOWN] * len(records)
+        statuses: list[Written] = [Status.UNKNOWN] * len(records)
         try:
             async with asyncio.timeout(self._timeout_s):
                 if topic not in self._topics:
@@ -152,9 +162,7 @@ class Publisher:
         self.produce_s.append(time.perf_counter() - started_s)
         return statuses
 
-    async def _write(
-        self, topic: str, records: Sequence[Record], statuses: list[Status | Exception]
-    ) -> None:
+    async def _write(self, topic: str, records: Sequence[Record], statuses: list[Written]) -> None:
         """Write `records`, noting in `statuses` each that is held as soon as it is."""
         producer = await self._current()
         count = len(await producer.partitions_for(topic))
@@ -234,9 +242,7 @@ def _packed(
     yield builder, packed
 
 
-def _note(
-    statuses: list[Status | Exception], packed: list[int], written: "asyncio.Future[Any]"
-) -> None:
+def _note(statuses: list[Written], packed: list[int], written: "asyncio.Future[Any]") -> None:
     if not written.cancelled() and written.exception() is None:
         for index in packed:
             statuses[index] = Status.ACCEPTED

@@ -1,6 +1,7 @@
 """Names of topics and the way from a key to its partition. Pure."""
 
 import re
+from functools import lru_cache
 
 from wsgateway.protocol import is_id
 
@@ -44,6 +45,7 @@ class Topics:
         return gateway_id if is_id(gateway_id) else None
 
 
+@lru_cache(maxsize=16_384)
 def partition_of(key: bytes, count: int) -> int:
     """Return the partition of `key` among `count`, as every Java client computes it.
 

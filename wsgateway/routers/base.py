@@ -1,6 +1,5 @@
 """The contract every router keeps; `tests/routers/test_contract.py` holds each one to it."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,12 +12,6 @@ from wsgateway.protocol import Status
 # 原因：直接回调而不是 await。每个信封一个 future，再等一轮事件循环去通知，要 4 微秒；
 # 而一批的应答在一个循环里就能让其中所有信封得到结果。
 Done = Callable[[Status], None]
-
-
-def tell(done: Done, writing: "asyncio.Future[Status]") -> None:
-    """Tell `done` the outcome of `writing`; a failure is `unknown`."""
-    failed = writing.cancelled() or writing.exception() is not None
-    done(Status.UNKNOWN if failed else writing.result())
 
 
 class Deliver(Protocol):

@@ -19,13 +19,14 @@ from wsgateway.kafka.catalog import RETENTION_S, Catalog
 from wsgateway.kafka.counts import KafkaCounts
 from wsgateway.kafka.link import KafkaLink, assigned
 from wsgateway.kafka.neighbours import Neighbours
-from wsgateway.kafka.publisher import Publisher, Record
+from wsgateway.kafka.publisher import Publisher, Record, Written
 from wsgateway.kafka.reader import Reader, ReaderSettings
 from wsgateway.kafka.settings import kafka_settings
 from wsgateway.kafka.tail import Tail
 from wsgateway.kafka.topics import PARTITIONS, RESERVED_IDS, Topics
 from wsgateway.presence.base import Claims
-from wsgateway.routers.base import Deliver, Done, RouterHealth, tell
+from wsgateway.protocol import Status
+from wsgateway.routers.base import Deliver, Done, RouterHealth
 
 log = logging.getLogger(__name__)
 
@@ -122,13 +123,12 @@ class KafkaRouter:
     def route_to_gateway(self, gateway_id: str, envelope: bytes, key: str, done: Done) -> None:
         """See `Router.route_to_gateway`: `accepted`, `offline` (no such topic) or `unknown`."""
         record = Record(key.encode(), envelope)
-        writing = self._publisher.publish(self._topics.of(gateway_id), record)
-        writing.add_done_callback(partial(tell, done))
+        self._publisher.publish(self._topics.of(gateway_id), record, partial(_tell, done))
 
     def broadcast_to_all_gateways(self, envelope: bytes, done: Done) -> None:
         """See `Router.broadcast_to_all_gateways`."""
-        writing = self._publisher.publish(self._topics.broadcast, Record(b"", envelope))
-        writing.add_done_callback(partial(tell, done))
+        record = Record(b"", envelope)
+        self._publisher.publish(self._topics.broadcast, record, partial(_tell, done))
 
     async def stop(self) -> None:
         """See `Router.stop`; what is settled is committed."""
@@ -239,6 +239,11 @@ class KafkaRouter:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 return f"{task.get_name()} died: {task.exception()!r}"
         return reader.tail.failure
+
+
+def _tell(done: Done, written: Written) -> None:
+    """Tell `done` what became of a record; a failure is `unknown`."""
+    done(Status.UNKNOWN if isinstance(written, Exception) else written)
 
 
 def _p50_p99(values: list[float]) -> tuple[float, float]:
