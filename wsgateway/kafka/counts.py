@@ -1,6 +1,8 @@
 """What one gateway has counted in Kafka. Plain integers, as in `wsgateway.stats`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import quantiles
 
 
 @dataclass(slots=True)
@@ -26,3 +28,12 @@ class KafkaCounts:
     adoptions: int = 0
     stalls: int = 0
     commit_failures: int = 0
+
+
+def p50_p99(values: Iterable[float]) -> tuple[float, float]:
+    """Return median and 99th percentile; zeros while there are no two values."""
+    known = list(values)
+    if len(known) < 2:
+        return 0.0, 0.0
+    cuts = quantiles(known, n=100)
+    return cuts[49], cuts[98]

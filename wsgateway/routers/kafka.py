@@ -8,7 +8,6 @@ import asyncio
 import logging
 from dataclasses import asdict
 from functools import partial
-from statistics import quantiles
 
 from wsgateway import tasks
 from wsgateway.config import Config
@@ -16,7 +15,7 @@ from wsgateway.errors import ConfigError
 from wsgateway.kafka.adoption import Adoption, topic_claim
 from wsgateway.kafka.backlog import Backlog
 from wsgateway.kafka.catalog import RETENTION_S, Catalog
-from wsgateway.kafka.counts import KafkaCounts
+from wsgateway.kafka.counts import KafkaCounts, p50_p99
 from wsgateway.kafka.link import KafkaLink, assigned
 from wsgateway.kafka.neighbours import Neighbours
 from wsgateway.kafka.publisher import Publisher, Record, Written
@@ -152,7 +151,7 @@ class KafkaRouter:
         if reader is None or adoption is None:
             return RouterHealth(ok=False, why="not started, or stopped", kind="kafka")
         everyone = [reader, *adoption.readers.values()]
-        middle_s, slow_s = _p50_p99(list(self._publisher.produce_s))
+        middle_s, slow_s = p50_p99(self._publisher.produce_s)
         why = self._why(reader)
         return RouterHealth(
             ok=why is None,
@@ -244,11 +243,3 @@ class KafkaRouter:
 def _tell(done: Done, written: Written) -> None:
     """Tell `done` what became of a record; a failure is `unknown`."""
     done(Status.UNKNOWN if isinstance(written, Exception) else written)
-
-
-def _p50_p99(values: list[float]) -> tuple[float, float]:
-    """Return median and 99th percentile; zeros while there are no two values."""
-    if len(values) < 2:
-        return 0.0, 0.0
-    cuts = quantiles(values, n=100)
-    return cuts[49], cuts[98]
