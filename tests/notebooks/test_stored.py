@@ -4,8 +4,11 @@ import json
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 from lessons import LESSONS, cells
+
+from wsgateway.lab.refresh import digest
 
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
@@ -37,7 +40,17 @@ def test_small_and_without_paths_of_a_machine(path: Path) -> None:
 def test_records_what_it_ran_on(path: Path) -> None:
     recorded = json.loads(path.read_text("utf-8"))["metadata"]["wsgateway"]
     assert recorded["broker"].split()[0] in ("Valkey", "Redis")
+    assert recorded["kafka"]
     assert recorded["python"]
+    assert recorded["wsgateway"]
+
+
+@every_lesson
+def test_outputs_are_as_make_refresh_stored_them(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.metadata["wsgateway"]["digest"] == digest(notebook), (
+        f"code or outputs changed since: python -m wsgateway.lab.refresh {path.name}"
+    )
 
 
 @every_lesson
