@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from raw import until
+from raw import PATIENCE_S, until
 from redis.asyncio import Redis
 from users import Cluster, DeafUser, User
 
@@ -82,14 +82,18 @@ async def test_a_stale_route_is_corrected_by_forwarding(cluster: Cluster) -> Non
             assert await alice.ask("bob", "after", "m2") == cluster.on_its_way
             await until(lambda: bob.contents == ["after"])
             assert g2.stats()["messages"]["forwarded"] == 1
-            for n in range(3):
-                await alice.ask("bob", f"{n}", f"later-{n}")
-            await until(lambda: len(bob.messages) == 4)
+            sent = 1
+            async with asyncio.timeout(PATIENCE_S):  # until g1 has learned the way
+                while g2.stats()["messages"]["forwarded"] == sent:
+                    await alice.ask("bob", f"{sent}", f"later-{sent}")
+                    sent += 1
+                    await until(lambda sent=sent: len(bob.messages) == sent)
             learned = g2.stats()["messages"]["forwarded"]
-            for n in range(3, 8):
+            for n in range(sent, sent + 5):
                 await alice.ask("bob", f"{n}", f"later-{n}")
-            await until(lambda: len(bob.messages) == 9)
-            assert g2.stats()["messages"]["forwarded"] == learned, "g1 has learned the way"
+            await until(lambda: len(bob.messages) == sent + 5)
+            assert g2.stats()["messages"]["forwarded"] == learned, "and keeps to it"
+            assert bob.contents == ["after", *map(str, range(1, sent + 5))]
 
 
 async def test_what_ends_nowhere_after_its_ack_is_reported(cluster: Cluster) -> None:

@@ -1,6 +1,9 @@
 """Lag: what is in a topic and not committed, as the broker counts it."""
 
+from typing import Any
+
 import pytest
+from aiokafka.client import AIOKafkaClient
 from stage import Stage
 
 from wsgateway.errors import KafkaUnavailable
@@ -63,3 +66,24 @@ async def test_a_dead_broker_is_said_and_a_closed_backlog_too(own_tansu: Stage) 
     with pytest.raises(KafkaUnavailable, match="not connected"):
         await backlog.of(topic, 3)
     own_tansu.kafka.restart()
+
+
+async def test_many_unknown_topics_are_one_question_about_where_they_are(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library asks about each by itself, 100 ms apart, unless they are assigned to it."""
+    topics = {stage.topics.of(f"gone-{n}"): 3 for n in range(20)}
+    for topic in topics:
+        await stage.make(topic)
+    asked = 0
+    ask = AIOKafkaClient._metadata_update
+
+    async def count(self: AIOKafkaClient, *args: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await ask(self, *args)
+
+    async with Backlog(stage.link, stage.topics.group) as backlog:
+        monkeypatch.setattr(AIOKafkaClient, "_metadata_update", count)
+        assert await backlog.ends(topics) == dict.fromkeys(topics, (0, 0, 0))
+        assert 0 < asked < 10

@@ -96,17 +96,9 @@ class KafkaView:
 
     async def _described(self, sizes: Mapping[str, int]) -> list[TopicFact]:
         every = [one for name, size in sizes.items() for one in assigned(name, size)]
-        async with self._consumer(None) as consumer:
-            # Why assigned first: that asks for the whereabouts of all topics together. Otherwise
-            # the library finds out one by one, 100 ms each.
-            # 原因：先分配，库就会一次查清所有主题在哪台代理上；否则它逐个去查，每个要 100 ms。
-            consumer.assign(every)
-            consumer.pause(*every)
-            async with self._link.answered():
-                begins, ends = await bounds(consumer, every)
-        # Why another: one with a group that is assigned anew while it still looks for its
-        # coordinator dies of an assertion.
-        # 原因：另用一个。带组的消费者若还在查找协调者时就被重新分配，会因断言失败而退出。
+        async with self._consumer(None) as consumer, self._link.answered():
+            begins, ends = await bounds(consumer, every)
+        # Another one, with the group: see `bounds_of`.
         async with self._consumer(self._topics.group) as consumer:
             facts: dict[str, list[PartitionFact]] = {name: [] for name in sizes}
             for one in every:

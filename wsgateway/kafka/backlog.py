@@ -7,8 +7,10 @@ from typing import Self
 from aiokafka import AIOKafkaConsumer
 
 from wsgateway.errors import KafkaUnavailable
-from wsgateway.kafka.bounds import bounds
+from wsgateway.kafka.bounds import bounds, know
 from wsgateway.kafka.link import KafkaLink, assigned
+
+_FETCH_WAIT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Backlog:
     def __init__(self, link: KafkaLink, group: str) -> None:
         self._link = link
         self._group = group
-        self._consumer: AIOKafkaConsumer | None = None
+        self._scout: AIOKafkaConsumer | None = None  # without a group: see `bounds_of`
+        self._member: AIOKafkaConsumer | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -51,14 +54,19 @@ class Backlog:
         Raises:
             KafkaUnavailable: the broker does not answer.
         """
-        consumer = self._link.consumer(self._group, fetch_wait_s=0.5)
-        self._consumer = await self._link.started(consumer)
+        try:
+            self._scout = await self._started(None)
+            self._member = await self._started(self._group)
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def aclose(self) -> None:
         """Disconnect. Safe to call twice."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await self._link.close(consumer)
+        consumers, self._scout, self._member = (self._scout, self._member), None, None
+        for consumer in consumers:
+            if consumer is not None:
+                await self._link.close(consumer)
 
     async def ends(self, topics: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
         """Return where the partitions of each topic end, as the broker tells it: see `bounds`.
@@ -69,11 +77,12 @@ class Backlog:
         Raises:
             KafkaUnavailable: the broker does not answer.
         """
-        if self._consumer is None:
+        if self._scout is None:
             raise KafkaUnavailable("not connected")
         everything = [one for topic, count in topics.items() for one in assigned(topic, count)]
         async with self._link.answered():
-            found = await self._consumer.end_offsets(everything)
+            know(self._scout, everything)
+            found = await self._scout.end_offsets(everything)
         return {
             topic: tuple(found[one] for one in assigned(topic, count))
             for topic, count in topics.items()
@@ -85,14 +94,17 @@ class Backlog:
         Raises:
             KafkaUnavailable: the broker does not answer.
         """
-        if self._consumer is None:
+        if self._scout is None or self._member is None:
             raise KafkaUnavailable("not connected")
         all_of_it = assigned(topic, partitions)
         async with self._link.answered():
-            begins, ends = await bounds(self._consumer, all_of_it)
+            begins, ends = await bounds(self._scout, all_of_it)
             return {
                 one.partition: PartitionLag(
-                    begins[one], ends[one], await self._consumer.committed(one)
+                    begins[one], ends[one], await self._member.committed(one)
                 )
                 for one in all_of_it
             }
+
+    async def _started(self, group: str | None) -> AIOKafkaConsumer:
+        return await self._link.started(self._link.consumer(group, fetch_wait_s=_FETCH_WAIT_S))

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from wsgateway.backoff import full_jitter
 from wsgateway.errors import KafkaUnavailable
-from wsgateway.kafka.bounds import bounds
+from wsgateway.kafka.bounds import bounds_of
 from wsgateway.kafka.counts import KafkaCounts
 from wsgateway.kafka.link import KafkaLink, assigned
 
@@ -77,9 +77,9 @@ class Tail:
         Raises:
             KafkaUnavailable: the broker does not answer.
         """
+        begins, ends = map(_by_number, await bounds_of(self._link, self._partitions))
         self._consumer = consumer = await self._open()
         async with self._link.answered():
-            begins, ends = map(_by_number, await bounds(consumer, self._partitions))
             for one in self._partitions:
                 if self._group is None:
                     self.positions[one.partition] = ends[one.partition]
