@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
 
 CJK = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
-_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 _DIV = r'^<div lang="(\w+)">\n\n(.*?)\n\n</div>$'
 _FENCE = r"^```(\w*)\n(.*?)^```$"
 _FLAGS = re.DOTALL | re.MULTILINE
@@ -33,7 +33,7 @@ class Prose:
     @property
     def words(self) -> str:
         """Its text without link targets and code spans."""
-        return _SPAN.sub("", _LINK.sub(r"\2", self.text))
+        return _SPAN.sub("", LINK.sub(r"\2", self.text))
 
     @property
     def code(self) -> Counter[str]:
@@ -43,7 +43,7 @@ class Prose:
     @property
     def links(self) -> Counter[str]:
         """The targets of its links."""
-        return Counter(target for _, _, target in _LINK.findall(self.text))
+        return Counter(target for _, _, target in LINK.findall(self.text))
 
     @property
     def items(self) -> int:
@@ -113,7 +113,7 @@ def section(page: Path, heading: str) -> list[list[str]]:
 
 def targets(page: Path) -> list[str]:
     """Return the targets of all links and images."""
-    return [target for _, _, target in _LINK.findall(page.read_text("utf-8"))]
+    return [target for _, _, target in LINK.findall(page.read_text("utf-8"))]
 
 
 def slugs(page: Path) -> set[str]:

@@ -35,7 +35,8 @@ def role(path: Path, name: str) -> str:
 def glossary() -> dict[str, str]:
     """Return English term -> Chinese term, as `docs/glossary.md` fixes them."""
     terms = {}
-    for line in (ROOT / "docs" / "glossary.md").read_text("utf-8").splitlines():
+    text = (ROOT / "docs" / "glossary.md").read_text("utf-8").partition("<!-- terms:end -->")[0]
+    for line in text.splitlines():
         row = re.fullmatch(r"\| ([^|]+?) \| ([^|]+?) \| [^|]+ \|", line)
         if row and row[1] != "English":
             terms[re.sub(r" \(.*\)", "", row[1])] = row[2]

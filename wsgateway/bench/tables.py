@@ -135,7 +135,7 @@ def latency(rounds: Sequence[Json]) -> Rows:
         "broker / 代理",
         "p50 ms",
         "p99 ms",
-        "bare hop / 单独一跳: p50 ms",
+        "bare hop / 单独一跳：p50 ms",
         "p99 ms",
         "p50 ratio / 倍数",
     )

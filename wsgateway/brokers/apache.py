@@ -21,7 +21,7 @@ _LOG = {"defaultLogLevel": "error", "log.kafka.server.KafkaRaftServer": "info"}
 # Why: one node holds everything once, groups need not wait for more members, and the log cleaner
 # makes do without 128 MB of its own. After a crash the node may not come back before its old
 # session has ended: 9 s by default. Under 2 s a busy machine would end sessions that live.
-# 原因：单节点，所有数据只有一份；消费组不必等更多成员；日志清理器也用不着独占 128 MB。
+# 原因：单节点，所有数据只有一份；消费者组不必等更多成员；日志清理器也用不着独占 128 MB。
 # 崩溃后，要等旧会话过期节点才能重新加入，默认是 9 秒；若短于 2 秒，机器一忙就会误判活着的会话。
 _PROPERTIES = {
     "process.roles": "broker,controller",

@@ -22,7 +22,7 @@ T = TypeVar("T", AIOKafkaProducer, AIOKafkaConsumer, AIOKafkaAdminClient)
 # Why: how long aiokafka holds on to a request nobody answers. Shorter, and a broker that is only
 # paused would be given up; the sender has long been told `unknown` by then.
 # 原因：aiokafka 等待一个无应答请求的时长。再短就会放弃只是暂停的代理；
-# 而发送者早已收到 `unknown`。
+# 而发件人早已收到 `unknown`。
 _REQUEST_TIMEOUT_MS = 15_000
 # Why: so long a partition that was added goes unread. The library's five minutes are half the life
 # of a message.
