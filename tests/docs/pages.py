@@ -1,5 +1,6 @@
 """The documents, taken apart: prose in two languages, and what both languages share."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
 
 CJK = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
@@ -112,8 +114,12 @@ def section(page: Path, heading: str) -> list[list[str]]:
 
 
 def targets(page: Path) -> list[str]:
-    """Return the targets of all links and images."""
-    return [target for _, _, target in LINK.findall(page.read_text("utf-8"))]
+    """Return the targets of all links and images of a page or a notebook."""
+    text = page.read_text("utf-8")
+    if page.suffix == ".ipynb":
+        cells = (cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown")
+        text = "\n".join("".join(cell["source"]) for cell in cells)
+    return [target for _, _, target in LINK.findall(text)]
 
 
 def slugs(page: Path) -> set[str]:

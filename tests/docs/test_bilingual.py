@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from lessons import missing_terms
 from pages import CJK, PAGES, ROOT, name_of, read, table
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -38,6 +39,13 @@ def test_the_two_blocks_of_a_pair_agree(page: Path) -> None:
         assert CJK.search(zh.words), zh.text
         for what in ("code", "links", "items", "numbers"):
             assert getattr(en, what) == getattr(zh, what), (what, en.text, zh.text)
+
+
+@every_page
+def test_chinese_uses_the_glossary(page: Path) -> None:
+    prose = read(page).prose
+    for en, zh in zip(prose[::2], prose[1::2], strict=True):
+        assert missing_terms(en.text, zh.text) == {}, en.text
 
 
 @every_page

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from chinese import RULES, Rule, faults
-from pages import CJK, LINK, PAGES, ROOT, name_of, read, table
+from pages import CJK, LINK, NOTEBOOKS, PAGES, ROOT, name_of, read, table
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CODE = sorted(
     path
     for kind in ("wsgateway/**/*.py", "wsgateway/**/*.lua", "Makefile", "docker-compose.yml")

@@ -4,16 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import PAGES, ROOT, name_of, slugs, targets
-
-every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+from pages import NOTEBOOKS, PAGES, ROOT, name_of, slugs, targets
 
 TEXTS = [*PAGES, ROOT / "Makefile", ROOT / "docker-compose.yml", ROOT / "pyproject.toml"]
-TEXTS += [*(ROOT / "docs").rglob("*.svg"), *(ROOT / "notebooks").glob("*.ipynb")]
+TEXTS += [*(ROOT / "docs").rglob("*.svg"), *NOTEBOOKS]
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users|work|tmp|private|mnt)/")
 
 
-@every_page
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=name_of)
 def test_every_link_resolves(page: Path) -> None:
     for target in targets(page):
         if target.startswith("https://"):

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 from names import Names
-from pages import PAGES, ROOT, name_of, read
-
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+from pages import NOTEBOOKS, PAGES, name_of, read
 
 LESSON = """
 from wsgateway import lab

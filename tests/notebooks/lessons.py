@@ -9,6 +9,15 @@ import nbformat
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
+# Terms with a plain everyday sense in English, where Chinese rightly uses another word.
+_EVERYDAY = {
+    "batch", "client", "cluster", "gap", "hop", "race", "record", "register", "route", "sender",
+    "settled", "status", "user", "window", "refresh", "forward", "timeout", "deadline", "unknown",
+    "offline", "delivered", "routed", "trace", "claim",
+}  # fmt: skip
+# What a term may be shortened to where it is clear.
+_SHORT = {"broker": "代理", "presence": "在线", "throughput": "吞吐"}
+
 
 def cells(path: Path, kind: str) -> list[Any]:
     """Return the cells of one kind, in order."""
@@ -41,6 +50,18 @@ def glossary() -> dict[str, str]:
         if row and row[1] != "English":
             terms[re.sub(r" \(.*\)", "", row[1])] = row[2]
     return terms
+
+
+def missing_terms(english: str, chinese: str) -> dict[str, str]:
+    """Return the glossary's terms that the English uses and the Chinese does not."""
+    prose = re.sub(r"`[^`]*`|\]\([^)]*\)", "", english)
+    return {
+        term: wanted
+        for term, wanted in glossary().items()
+        if term not in _EVERYDAY
+        and re.search(rf"\b{re.escape(term)}s?\b", prose)
+        and not any(word in chinese for word in (wanted, term, _SHORT.get(term, wanted)))
+    }
 
 
 def told(notebook: Any) -> list[str]:
