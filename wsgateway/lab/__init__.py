@@ -5,6 +5,7 @@ lab.language("zh")
 """
 
 from wsgateway.lab import (
+    afternoon,
     capacity,
     checks,
     cost_plots,
@@ -34,6 +35,7 @@ __all__ = [
     "Bare",
     "Cluster",
     "User",
+    "afternoon",
     "capacity",
     "checks",
     "close",

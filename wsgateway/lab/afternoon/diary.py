@@ -1,7 +1,8 @@
 """What was written down of one afternoon in one mode, and what can be read from it. Pure."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wsgateway.lab.afternoon.script import Due, Mode, Trouble
@@ -15,7 +16,7 @@ class Letter:
 
     Args:
         due: when it was to be sent, by whom, and what it is.
-        status: what the sender was told in the end; None: nothing yet.
+        status: what the sender was told, late news included; None: nothing yet.
         told_s: when.
         arrived_s: when the recipient had it first.
     """
@@ -103,13 +104,18 @@ class Diary:
             for letter in self.of(kind)
         )
 
-    def told_during(self, outage: Outage) -> list[Letter]:
-        """Return the letters that were due while something was wrong."""
-        return [one for one in self.letters if outage.begin_s <= one.due.at_s < outage.end_s]
+    def answers(self, outage: Outage, *kinds: str) -> Counter[str]:
+        """Return what senders were told of letters due during an outage: status -> how many."""
+        return Counter(
+            str(one.status)
+            for one in self.of(*kinds)
+            if outage.begin_s <= one.due.at_s < outage.end_s
+        )
 
-    def waiting(self, at_s: float) -> int:
-        """Return how many messages a sender had been promised by then that had not arrived."""
-        return waiting(self.letters, at_s)
+    def waiting_at(self, times_s: Iterable[float], *kinds: str) -> list[int]:
+        """Return how many messages were promised by each moment and had not arrived by then."""
+        promised = [one for one in self.of(*kinds) if one.status in PROMISED]
+        return [sum(one.told_s <= at_s < one.arrived_s for one in promised) for at_s in times_s]
 
     @property
     def lasted_s(self) -> float:
@@ -118,14 +124,18 @@ class Diary:
         return max(ends)
 
 
-def waiting(letters: Iterable[Letter], at_s: float) -> int:
-    """Return how many were promised by `at_s` and had not arrived: late ones, and lost ones."""
-    return sum(
-        letter.status in PROMISED and letter.told_s <= at_s < letter.arrived_s
-        for letter in letters
-    )
+def sooner(diaries: Mapping[Mode, Diary], before_s: float) -> Counter[Mode]:
+    """Return which mode had each message first, of those due before `before_s`: mode -> count.
 
-
-def within(letters: Sequence[Letter], delay_s: float) -> int:
-    """Return how many arrived within `delay_s` of when they were due."""
-    return sum(letter.delay_s <= delay_s for letter in letters)
+    Args:
+        diaries: mode -> its diary, all of the same script and seed.
+        before_s: seconds since the beginning.
+    """
+    # Why: pair by pair, as both lived through the same moments: a busy machine slows both.
+    # 原因：一对一对地比，因为两边经历的是同样的时刻；机器一忙，两边都会慢。
+    first: Counter[Mode] = Counter()
+    for pair in zip(*(diary.letters for diary in diaries.values()), strict=True):
+        delays = [letter.delay_s for letter in pair]
+        if pair[0].due.at_s < before_s and max(delays) < math.inf:
+            first[list(diaries)[delays.index(min(delays))]] += 1
+    return first

@@ -2,10 +2,10 @@
 
 import asyncio
 import random
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from wsgateway.brokers import ApacheKafka, RedisServer, TansuServer, free_port
-from wsgateway.client import Client, Message, Options
+from wsgateway.client import Client, Event, LateFailure, Message, Options
 from wsgateway.config import Config
 from wsgateway.errors import KafkaUnavailable
 from wsgateway.kafka.backlog import Backlog
@@ -16,11 +16,14 @@ from wsgateway.lab.afternoon.diary import Diary, Lag, Letter, Outage
 from wsgateway.lab.afternoon.script import Mode, Script, Trouble, timetable
 from wsgateway.lab.ledger import PROMISED
 from wsgateway.process import GatewayProcess
+from wsgateway.protocol import Status
 
 SENDING = "g1"
 RECEIVING = "g2"
 _WARM_UP = -1
 _POLL_S = 0.05
+_LOOK_S = 0.5
+_TIMEOUT_S = 10.0
 _HANG_S = 0.5
 _DOOMED = 3  # of each kind, so that the kill surely finds some under way
 _QUIET_S = {"redis": 1.0, "kafka": 30.0}
@@ -49,6 +52,7 @@ class Stage:
         self._diary = Diary(mode, "", [Letter(due) for due in timetable(script, seed)])
         self._stack = AsyncExitStack()
         self._began_s = 0.0
+        self._over = asyncio.Event()
 
     async def live(self, ready: asyncio.Barrier) -> Diary:
         """Start everything, wait for the others, live through the script, stop everything."""
@@ -62,15 +66,16 @@ class Stage:
             await ready.wait()
             self._began_s = asyncio.get_running_loop().time()
             async with asyncio.TaskGroup() as watching:
-                watchers = [watching.create_task(self._listen(one)) for one in receivers.values()]
+                ears = [watching.create_task(self._listen(one)) for one in receivers.values()]
                 if self._kafka is not None:
-                    watchers.append(watching.create_task(self._watch_lag(self._kafka)))
+                    watching.create_task(self._watch_lag(self._kafka))
                 async with asyncio.TaskGroup() as acting:
                     acting.create_task(self._suffer(gateways[RECEIVING]))
                     acting.create_task(self._send_all(senders))
                 await self._settle()
-                for watcher in watchers:
-                    watcher.cancel()
+                self._over.set()
+                for ear in ears:
+                    ear.cancel()
             self._diary.repeats = sum(one.duplicates for one in receivers.values())
         return self._diary
 
@@ -99,7 +104,7 @@ class Stage:
         clients = {}
         for name in sorted(names):
             rng = random.Random(f"{self._seed} {name}")
-            client = Client(name, gateway.url, options=_EAGER, rng=rng)
+            client = Client(name, gateway.url, options=_EAGER, rng=rng, on_event=self._late)
             clients[name] = await self._stack.enter_async_context(client)
         return clients
 
@@ -115,10 +120,18 @@ class Stage:
                 sending.create_task(self._send(senders[letter.due.sender], number, letter))
 
     async def _send(self, sender: Client, number: int, letter: Letter) -> None:
-        letter.status = await sender.send(
-            letter.due.recipient, str(number), timeout_s=letter.due.kind.patience_s
+        patience_s = letter.due.kind.patience_s
+        status = await sender.send(
+            letter.due.recipient, str(number), timeout_s=patience_s, id=str(number)
         )
-        letter.told_s = self._now_s
+        if letter.status is None:  # late news may have been quicker than this task
+            letter.status, letter.told_s = status, self._now_s
+
+    def _late(self, event: Event) -> None:
+        """Correct what a sender had been told: a promised message has failed after all."""
+        if isinstance(event, LateFailure) and event.id.isdecimal():  # not a warm-up
+            letter = self._diary.letters[int(event.id)]
+            letter.status, letter.told_s = Status(event.code), self._now_s
 
     async def _listen(self, receiver: Client) -> None:
         async for message in receiver:
@@ -187,14 +200,13 @@ class Stage:
     async def _watch_lag(self, kafka: TansuServer | ApacheKafka) -> None:
         settings = kafka_settings(Config(gateway_id="lab", kafka=kafka.address))
         topics = Topics("")
-        async with Backlog(KafkaLink(settings, _HANG_S), topics.group) as backlog:
-            while True:
+        async with Backlog(KafkaLink(settings, _TIMEOUT_S), topics.group) as backlog:
+            while not self._over.is_set():
                 records: int | None = None
-                try:
-                    found = await backlog.of(topics.of(RECEIVING), PARTITIONS)
+                with suppress(TimeoutError, KafkaUnavailable):  # it is down: a hole in the curve
+                    async with asyncio.timeout(_LOOK_S):
+                        found = await backlog.of(topics.of(RECEIVING), PARTITIONS)
                     records = sum(one.lag for one in found.values())
-                except KafkaUnavailable:
-                    pass  # the broker is down just now: a hole in the curve
                 self._diary.lags.append(Lag(self._now_s, records))
                 await asyncio.sleep(_POLL_S)
 
@@ -203,8 +215,9 @@ class Stage:
         quiet_s, since_s, left = _QUIET_S[self._diary.mode], self._now_s, -1
         while self._now_s - since_s < quiet_s:
             await asyncio.sleep(_POLL_S)
-            lag = self._diary.lags[-1].records if self._diary.lags else 0
-            now_left = self._diary.waiting(self._now_s) + (lag or 0)
+            lag = self._diary.lags[-1].records if self._kafka is not None else 0
+            (promised,) = self._diary.waiting_at([self._now_s])
+            now_left = promised + (1 if lag is None else lag)
             if now_left == 0:
                 return
             if now_left != left:
