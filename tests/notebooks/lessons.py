@@ -24,6 +24,18 @@ def cells(path: Path, kind: str) -> list[Any]:
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
 
 
+def sections(path: Path) -> dict[str, list[Any]]:
+    """Return the English heading of each section -> its cells."""
+    found: dict[str, list[Any]] = {}
+    for cell in nbformat.read(path, as_version=4).cells:
+        heading = re.match(r"## (.+?) / ", cell.source)
+        if cell.cell_type == "markdown" and heading:
+            found[heading[1]] = []
+        if found:
+            found[list(found)[-1]].append(cell)
+    return found
+
+
 def part(source: str, lang: str) -> str:
     """Return what a Markdown cell says in one language."""
     found = re.findall(rf'<div lang="{lang}">\n\n(.*?)\n\n</div>', source, re.DOTALL)

@@ -61,11 +61,6 @@ def test_few_outputs_are_left_uncompared(path: Path) -> None:
 
 
 @every_lesson
-def test_the_last_cell_cleans_up(path: Path) -> None:
-    assert ".close()" in cells(path, "code")[-1].source
-
-
-@every_lesson
 def test_solutions_are_folded(path: Path) -> None:
     for cell in cells(path, "code"):
         if cell.metadata.get("wsgateway", {}).get("role", "").startswith("solution"):
