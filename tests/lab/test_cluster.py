@@ -40,6 +40,18 @@ def test_a_message_crosses(processes: bool, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == ready  # the same each run: no port, no version
 
 
+def test_a_proxy_set_for_the_laptop_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+        monkeypatch.setenv(name.upper(), "http://127.0.0.1:9")
+    with lab.Cluster("g1", name="proxy") as cluster:
+        alice = cluster.user("alice", on="g1")
+        bare = lab.Bare(cluster, "erin", on="g1")
+        assert alice.send("erin", "hi") == "delivered"
+        assert bare.frame()["content"] == "hi"
+        assert cluster.stats("g1")["connections"]
+
+
 def test_a_start_cell_may_run_again() -> None:
     first = lab.Cluster("g1", name="again")
     first.start()

@@ -44,7 +44,7 @@ class Bare:
 
 
 async def _registered(url: str, name: str) -> ClientConnection:
-    socket = await connect(url, compression=None)
+    socket = await connect(url, compression=None, proxy=None)
     try:
         await socket.send(json.dumps({"type": "register", "userId": name}))
         answer = await _next(socket)

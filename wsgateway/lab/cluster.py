@@ -23,6 +23,10 @@ from wsgateway.process import GatewayProcess
 
 _PATIENCE_S = 10.0
 
+# Why: a laptop set up for a company's proxy would ask the proxy for 127.0.0.1.
+# 原因：配了公司代理的笔记本电脑，连 127.0.0.1 都会去问代理。
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 _running: dict[str, "Cluster"] = {}
 
 
@@ -155,7 +159,7 @@ class Cluster:
     def stats(self, gateway_id: str) -> dict[str, Any]:
         """Return what a gateway's `/stats` page shows now."""
         page = self.url(gateway_id).replace("ws://", "http://").removesuffix("/ws") + "/stats"
-        with urllib.request.urlopen(page, timeout=_PATIENCE_S) as answer:
+        with _direct.open(page, timeout=_PATIENCE_S) as answer:
             counted: dict[str, Any] = json.load(answer)
         return counted
 
