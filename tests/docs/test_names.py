@@ -69,7 +69,8 @@ def test_lessons(path: Path) -> None:
     sources = {kind: [] for kind in ("code", "markdown")}
     for cell in cells:
         sources[cell["cell_type"]].append("".join(cell["source"]))
-    for source in sources["code"]:
-        names.learn(source)
     spans = dict.fromkeys(re.findall(r"`([^`]+)`", "\n".join(sources["markdown"])))
+    imports = [span for span in spans if re.match(r"(?:from \S+ )?import ", span)]
+    for source in (*sources["code"], *imports):
+        names.learn(source)
     assert [fault for span in spans for fault in names.faults(span)] == []
