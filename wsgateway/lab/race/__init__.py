@@ -1,0 +1,24 @@
+"""The race explorer: every order in which the operations on one presence record may happen.
+
+`explore` walks through all of them for a design, on its pure model, and returns the shortest way
+to break a promise; `design_from_lua` makes a design of anybody's Lua, run on a real server.
+"""
+
+from wsgateway.lab.race.designs import DESIGNS, Design
+from wsgateway.lab.race.explore import Exploration, explore
+from wsgateway.lab.race.invariants import Invariant
+from wsgateway.lab.race.trace import Step, Trace, replay
+from wsgateway.lab.race.world import FAULTS, Fault
+
+__all__ = [
+    "DESIGNS",
+    "FAULTS",
+    "Design",
+    "Exploration",
+    "Fault",
+    "Invariant",
+    "Step",
+    "Trace",
+    "explore",
+    "replay",
+]

@@ -1,0 +1,145 @@
+"""All ways the world can go, breadth first: the first to break an invariant is the shortest."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from wsgateway.lab.race.designs import Design
+from wsgateway.lab.race.step import step
+from wsgateway.lab.race.trace import Trace, replay
+from wsgateway.lab.race.world import FAULTS, Fault, Move, Session, World, moves, ranked
+
+MAX_STATES = 2_000_000
+
+
+@dataclass(slots=True)
+class Exploration:
+    """What was found.
+
+    Args:
+        design: what was explored.
+        faults: what could go wrong.
+        states: different situations.
+        transitions: steps between them.
+        schedules: orders in which everything may happen, from the start to the end.
+        bad: of those, how many break an invariant; by invariant, and "any".
+        counterexample: the shortest way to break one, or None.
+        shortest: the shortest way to break each that can be broken.
+    """
+
+    design: Design
+    faults: frozenset[Fault]
+    states: int = 0
+    transitions: int = 0
+    schedules: int = 0
+    bad: Counter[str] = field(default_factory=Counter)
+    counterexample: Trace | None = None
+    shortest: dict[str, Trace] = field(default_factory=dict)
+
+
+Edges = dict[World, list[tuple[World, tuple[str, ...]]]]
+
+
+def explore(
+    design: Design,
+    sessions: int = 2,
+    faults: Iterable[Fault] = FAULTS,
+    *,
+    beats: int = 1,
+) -> Exploration:
+    """Walk through every interleaving.
+
+    Args:
+        design: what to explore.
+        sessions: connections of one user.
+        faults: what may go wrong.
+        beats: heartbeats, and so refreshes, of each session.
+
+    Raises:
+        ValueError: more than `MAX_STATES` situations: fewer sessions, beats or faults.
+    """
+    chosen = frozenset(faults)
+    found = Exploration(design, chosen)
+    starts = list(_starts(design, sessions, chosen, beats))
+    came: dict[World, tuple[World, Move] | None] = dict.fromkeys(starts)
+    edges: Edges = {}
+    wave = starts
+    while wave:
+        following = []
+        for world in wave:
+            out = edges[world] = []
+            for move in moves(world, chosen):
+                after, broken = step(world, move, design.model, clocked=design.clocked)
+                after = ranked(after)
+                out.append((after, broken))
+                for name in broken:
+                    if name not in found.shortest:
+                        start, way = _way(came, world)
+                        found.shortest[name] = replay(design, start, [*way, move], name)
+                if after not in came:
+                    came[after] = world, move
+                    following.append(after)
+        if len(came) > MAX_STATES:
+            raise ValueError(f"more than {MAX_STATES:,} situations: fewer sessions, beats or faults")
+        wave = following
+    found.states = len(edges)
+    found.transitions = sum(len(out) for out in edges.values())
+    _count(found, edges, starts)
+    if found.shortest:
+        found.counterexample = min(found.shortest.values(), key=lambda trace: len(trace.steps))
+    return found
+
+
+def _starts(
+    design: Design, sessions: int, faults: frozenset[Fault], beats: int
+) -> Iterator[World]:
+    """Yield the worlds to begin in: no gateway's clock is fast, or one is."""
+    everyone = tuple(Session(beats=beats) for _ in range(sessions))
+    skewed = ("", "g1", "g2") if design.clocked and Fault.SKEW in faults else ("",)
+    for fast in skewed:
+        yield World(everyone, faults=faults, fast=fast)
+
+
+def _way(
+    came: dict[World, tuple[World, Move] | None], world: World
+) -> tuple[World, list[Move]]:
+    """Return the start of the shortest way to `world`, and the moves along it."""
+    back: list[Move] = []
+    while (before := came[world]) is not None:
+        world, move = before
+        back.append(move)
+    return world, back[::-1]
+
+
+def _count(found: Exploration, edges: Edges, starts: list[World]) -> None:
+    """Count the ways from the start to the end, and those on which something breaks."""
+    # Why: counted, not walked. There are millions of ways through some ten thousand situations;
+    # the ways to a situation are the sum of the ways to those before it.
+    # 原因：是数出来的，不是逐条走的。一万来个局面之间有上百万条路；
+    # 到一个局面的路数，等于到它各个前驱的路数之和。
+    names = list(found.shortest)
+    before = Counter(after for out in edges.values() for after, _ in out)
+    ways = {world: [0] * (2 + len(names)) for world in edges}
+    for world in starts:
+        ways[world] = [1] * (2 + len(names))
+    ready, ends = list(starts), [0] * (2 + len(names))
+    while ready:
+        world = ready.pop()
+        here = ways.pop(world)
+        if not edges[world]:
+            ends = [a + b for a, b in zip(ends, here, strict=True)]
+        for after, broken in edges[world]:
+            there = ways[after]
+            there[0] += here[0]
+            if not broken:
+                there[1] += here[1]
+            for number, name in enumerate(names, 2):
+                if name not in broken:
+                    there[number] += here[number]
+            before[after] -= 1
+            if not before[after]:
+                ready.append(after)
+    found.schedules = ends[0]
+    found.bad["any"] = ends[0] - ends[1]
+    for number, name in enumerate(names, 2):
+        found.bad[name] = ends[0] - ends[number]
