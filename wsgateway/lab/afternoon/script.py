@@ -41,7 +41,7 @@ class Trouble:
     """Something that goes wrong.
 
     Args:
-        at_s: when it begins, seconds; later if an earlier one is not over.
+        at_s: when it begins, seconds; later if the one before it is not over by then.
         victim: "receiver": the recipients' gateway; "broker": Redis, or Kafka.
         what: "pause" (SIGSTOP), or "kill": the receiver hangs first, as a process does that
             runs out of memory.
@@ -77,6 +77,13 @@ class Script:
     def without(self, victim: str) -> "Script":
         """Return the same afternoon in which nothing happens to `victim`."""
         return replace(self, troubles=tuple(one for one in self.troubles if one.victim != victim))
+
+    def lasting(self, what: str, lasts_s: float) -> "Script":
+        """Return the same afternoon in which every pause, or every kill, lasts so long, seconds."""
+        troubles = [
+            replace(one, lasts_s=lasts_s) if one.what == what else one for one in self.troubles
+        ]
+        return replace(self, troubles=tuple(troubles))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ _POLL_S = 0.05
 _LOOK_S = 0.5
 _TIMEOUT_S = 10.0
 _HANG_S = 0.5
+_BREATH_S = 0.5  # between two troubles, so that each can be told from the next
 _DOOMED = 3  # of each kind, so that the kill surely finds some under way
 _QUIET_S = {"redis": 1.0, "kafka": 30.0}
 # Clients that come back within half a second of their gateway: the lesson is about brokers.
@@ -144,7 +145,8 @@ class Stage:
 
     async def _suffer(self, receiver: GatewayProcess) -> None:
         for trouble in self._script.troubles:
-            await asyncio.sleep(trouble.at_s - self._now_s)
+            earliest_s = max((one.end_s + _BREATH_S for one in self._diary.outages), default=0.0)
+            await asyncio.sleep(max(trouble.at_s, earliest_s) - self._now_s)
             begin_s = self._now_s
             if trouble.victim == "broker":
                 done = await self._hurt_broker(trouble)
