@@ -102,8 +102,8 @@ DESIGNS = {
         ),
         Design(
             "conn_id_epoch",
-            "connection + epoch (shipped)",
-            "比连接 id，再比纪元（实际采用）",
+            "connection + epoch",
+            "比连接 id，再比纪元",
             _sources(_SHIPPED, "unregister"),
             _conn_id_epoch,
             False,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from wsgateway.lab.race.designs import Design
+from wsgateway.lab.race.lattice import Lattice, lattice
 from wsgateway.lab.race.step import step
 from wsgateway.lab.race.trace import Trace, replay
 from wsgateway.lab.race.world import FAULTS, Fault, Move, Session, World, moves, ranked
@@ -25,6 +26,7 @@ class Exploration:
         bad: of those, how many break an invariant; by invariant, and "any".
         counterexample: the shortest way to break one, or None.
         shortest: the shortest way to break each that can be broken.
+        lattice: where two sessions may be at the same time; empty for any other number.
     """
 
     design: Design
@@ -35,6 +37,7 @@ class Exploration:
     bad: Counter[str] = field(default_factory=Counter)
     counterexample: Trace | None = None
     shortest: dict[str, Trace] = field(default_factory=dict)
+    lattice: Lattice = field(default_factory=dict)
 
 
 Edges = dict[World, list[tuple[World, tuple[str, ...]]]]
@@ -80,19 +83,22 @@ def explore(
                     came[after] = world, move
                     following.append(after)
         if len(came) > MAX_STATES:
-            raise ValueError(f"more than {MAX_STATES:,} situations: fewer sessions, beats or faults")
+            raise ValueError(
+                f"more than {MAX_STATES:,} situations: fewer sessions, beats or faults"
+            )
         wave = following
     found.states = len(edges)
     found.transitions = sum(len(out) for out in edges.values())
     _count(found, edges, starts)
+    if sessions == 2:
+        broken_ones = {after for out in edges.values() for after, broken in out if broken}
+        found.lattice = lattice(edges, broken_ones)
     if found.shortest:
         found.counterexample = min(found.shortest.values(), key=lambda trace: len(trace.steps))
     return found
 
 
-def _starts(
-    design: Design, sessions: int, faults: frozenset[Fault], beats: int
-) -> Iterator[World]:
+def _starts(design: Design, sessions: int, faults: frozenset[Fault], beats: int) -> Iterator[World]:
     """Yield the worlds to begin in: no gateway's clock is fast, or one is."""
     everyone = tuple(Session(beats=beats) for _ in range(sessions))
     skewed = ("", "g1", "g2") if design.clocked and Fault.SKEW in faults else ("",)
@@ -100,9 +106,7 @@ def _starts(
         yield World(everyone, faults=faults, fast=fast)
 
 
-def _way(
-    came: dict[World, tuple[World, Move] | None], world: World
-) -> tuple[World, list[Move]]:
+def _way(came: dict[World, tuple[World, Move] | None], world: World) -> tuple[World, list[Move]]:
     """Return the start of the shortest way to `world`, and the moves along it."""
     back: list[Move] = []
     while (before := came[world]) is not None:

@@ -85,8 +85,9 @@ class LuaModel:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.delete(_KEY)
         if old is not None:
-            time = {"timestamp": old.time + moved} if old.time else {}
-            pipeline.hset(_KEY, mapping={"gatewayId": old.gateway, "connId": old.conn, **time})
+            pipeline.hset(_KEY, mapping={"gatewayId": old.gateway, "connId": old.conn})
+            if old.time:  # a design may keep none
+                pipeline.hset(_KEY, "timestamp", str(old.time + moved))
             pipeline.pexpire(_KEY, _TTL_MS)
         pipeline.eval(self._scripts[call.op], 1, _KEY, *_arguments(call, moved))
         pipeline.hmget(_KEY, *FIELDS)

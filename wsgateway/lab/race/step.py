@@ -117,5 +117,5 @@ def _tell(world: World, number: int) -> World:
 
 
 def _with(world: World, number: int, session: Session) -> World:
-    sessions = world.sessions[:number] + (session,) + world.sessions[number + 1 :]
+    sessions = (*world.sessions[:number], session, *world.sessions[number + 1 :])
     return world._replace(sessions=sessions)

@@ -55,6 +55,7 @@ class Trace:
         start: where it begins.
         moves: what happens.
         steps: the same, told.
+        worlds: the situation at the start, and after each step.
         broken: the invariant, or "" if none breaks.
     """
 
@@ -62,6 +63,7 @@ class Trace:
     start: World
     moves: tuple[Move, ...]
     steps: tuple[Step, ...]
+    worlds: tuple[World, ...]
     broken: str
 
     def __str__(self) -> str:
@@ -83,17 +85,13 @@ class Trace:
 
 
 def replay(design: Design, start: World, moves: Sequence[Move], broken: str = "") -> Trace:
-    """Walk `moves` from `start` under `design`, and tell them.
-
-    Raises:
-        ValueError: a move is not possible there.
-    """
-    world, steps = start, []
+    """Walk `moves` from `start` under `design`, and tell them."""
+    worlds, steps = [start], []
     for move in moves:
-        before = world
-        world, _ = step(world, move, design.model, clocked=design.clocked)
-        steps.append(_told(before, move, world))
-    return Trace(design.name, start, tuple(moves), tuple(steps), broken)
+        after, _ = step(worlds[-1], move, design.model, clocked=design.clocked)
+        steps.append(_told(worlds[-1], move, after))
+        worlds.append(after)
+    return Trace(design.name, start, tuple(moves), tuple(steps), tuple(worlds), broken)
 
 
 def _told(before: World, move: Move, after: World) -> Step:
