@@ -61,6 +61,25 @@ def test_few_outputs_are_left_uncompared(path: Path) -> None:
 
 
 @every_lesson
+def test_code_cells_are_short(path: Path) -> None:
+    lengths = [len(cell.source.splitlines()) for cell in cells(path, "code")]
+    assert max(lengths) <= 25, "machinery belongs into the package"
+    assert sorted(lengths)[len(lengths) // 2] <= 12
+
+
+@every_lesson
+def test_every_picture_is_described_in_both_languages(path: Path) -> None:
+    # nbval compares the description, and who cannot see the picture reads it.
+    outputs = [output for cell in cells(path, "code") for output in cell.outputs]
+    pictures = [output.data for output in outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) >= 2
+    for data in pictures:
+        english, chinese = data["text/plain"].splitlines()
+        assert not re.search(r"[\u4e00-\u9fff]", english)
+        assert re.search(r"[\u4e00-\u9fff]", chinese)
+
+
+@every_lesson
 def test_solutions_are_folded(path: Path) -> None:
     for cell in cells(path, "code"):
         if cell.metadata.get("wsgateway", {}).get("role", "").startswith("solution"):
