@@ -69,7 +69,7 @@ def test_afternoon_drawn_without_any_warning(draw: Callable[[], Picture], chosen
     ("draw", "english", "chinese"),
     [
         ("plan", "1,600 messages, 3 troubles", "1,600 条消息，3 次故障"),
-        ("ledgers", f"Redis {LOST:,}, Kafka 0", f"Redis {LOST:,} 条，Kafka 0 条"),
+        ("ledgers", f"Promised and lost: {LOST:,} and 0", f"承诺后丢失：{LOST:,} 与 0"),
         ("delays", "Redis 7", "Kafka 0%"),
         ("told", "Redis 0, Kafka 0", "Redis 0 条，Kafka 0 条"),
         ("waiting", f"still owes {LOST:,}, Kafka 0", f"Redis {LOST:,} 条"),

@@ -112,6 +112,14 @@ class Diary:
             if outage.begin_s <= one.due.at_s < outage.end_s
         )
 
+    def lags_during(self, outage: Outage) -> list[int]:
+        """Return the lags seen during an outage, where the broker told any."""
+        return [
+            lag.records
+            for lag in self.lags
+            if lag.records is not None and outage.begin_s < lag.at_s < outage.end_s
+        ]
+
     def waiting_at(self, times_s: Iterable[float], *kinds: str) -> list[int]:
         """Return how many messages were promised by each moment and had not arrived by then."""
         promised = [one for one in self.of(*kinds) if one.status in PROMISED]

@@ -118,11 +118,14 @@ def ledgers(diaries: Mapping[Mode, Diary], *kinds: str) -> Picture:
             axes.grid(axis="y", visible=False)
         halves[0].invert_yaxis()
         made.figure.legend(loc="outside lower center", ncols=2)
-        lost = {mode: diary.totals(*kinds).lost for mode, diary in diaries.items()}
+        all_of = {mode: diary.totals(*kinds) for mode, diary in diaries.items()}
+        redis, kafka = all_of["redis"], all_of["kafka"]
         made.figure.suptitle(
             text(
-                f"Promised and never arrived: Redis {lost['redis']:,}, Kafka {lost['kafka']:,}",
-                f"承诺过却始终没到：Redis {lost['redis']:,} 条，Kafka {lost['kafka']:,} 条",
+                f"Of {redis.sent:,}, arrived: Redis {redis.arrived:,}, Kafka {kafka.arrived:,}. "
+                f"Promised and lost: {redis.lost:,} and {kafka.lost:,}",
+                f"{redis.sent:,} 条中到达：Redis {redis.arrived:,}，Kafka {kafka.arrived:,}。"
+                f"承诺后丢失：{redis.lost:,} 与 {kafka.lost:,}",
             ),
             fontsize=15,
             x=0.01,

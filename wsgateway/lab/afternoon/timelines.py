@@ -19,7 +19,7 @@ _ANSWERS = (
 )
 _NAMES: Mapping[Mode, str] = {"redis": "Redis", "kafka": "Kafka"}
 _VICTIMS = {
-    "receiver": ("g2", "g2"),
+    "receiver": ("g2", "g2 "),
     "broker": ("broker", "消息代理"),
 }
 _DONE = {"paused": ("paused", "暂停"), "killed": ("killed", "被杀")}
