@@ -7,7 +7,8 @@ to break a promise; `design_from_lua` makes a design of anybody's Lua, run on a 
 from wsgateway.lab.race.designs import DESIGNS, Design
 from wsgateway.lab.race.explore import Exploration, explore
 from wsgateway.lab.race.invariants import Invariant
-from wsgateway.lab.race.trace import Step, Trace, replay
+from wsgateway.lab.race.lua import ScriptFailed, design_from_lua
+from wsgateway.lab.race.trace import Step, Trace, replay, story
 from wsgateway.lab.race.world import FAULTS, Fault
 
 __all__ = [
@@ -17,8 +18,11 @@ __all__ = [
     "Exploration",
     "Fault",
     "Invariant",
+    "ScriptFailed",
     "Step",
     "Trace",
+    "design_from_lua",
     "explore",
     "replay",
+    "story",
 ]

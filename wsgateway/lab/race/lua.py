@@ -46,7 +46,8 @@ class LuaModel:
         self._redis = Redis.from_url(url, socket_timeout=_TIMEOUT_S, **options)
         # Why opened beforehand: while a script runs on and on, the server greets nobody; and it
         # hears SCRIPT KILL only after this threshold.
-        # 原因：要提前连好。脚本一直在跑时，服务器不理会新连接；而且要过了这个阈值才肯听 SCRIPT KILL。
+        # 原因：要提前连好。脚本一直在跑时，服务器不理会新连接；
+        # 而且要过了这个阈值，它才肯听 SCRIPT KILL。
         self._killer = Redis.from_url(url, single_connection_client=True, **options)
         self._killer.config_set("busy-reply-threshold", round(_TIMEOUT_S * 500))
         self._scripts = scripts

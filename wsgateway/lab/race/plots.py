@@ -35,7 +35,7 @@ _NAMES = {
     "notice": ("gateway notices", "网关发现"),
     "told": ("told to go", "被通知离开"),
     "expire": ("TTL ends", "TTL 到期"),
-    "failover": ("failover: the last change is lost", "故障切换：丢了最后一次修改"),
+    "failover": ("failover", "故障切换"),
     "register": ("register", "register"),
     "refresh": ("refresh", "refresh"),
     "cleanup": ("cleanup", "cleanup"),
@@ -58,7 +58,8 @@ def space_time(trace: Trace) -> Picture:
     with canvas(
         "Space-time diagram: a line for each session and one for Redis, time runs downwards; "
         "arrows are operations on their way, the band shows whom the record names.",
-        "时空图：每个会话一条竖线，Redis 一条，时间自上而下；箭头是途中的操作，色带是记录所指的会话。",
+        "时空图：每个会话一条竖线，Redis 一条，时间自上而下；"
+        "箭头是途中的操作，色带是记录所指的会话。",
         height_in=1.9 + 0.62 * len(trace.steps),
     ) as made:
         axes = made.figure.add_subplot()
@@ -121,7 +122,9 @@ def _arrows(axes: Any, trace: Trace) -> None:
                 arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 2.6 if bad else 1.7},
                 zorder=2,
             )
-            _say(axes, _REDIS_X + 4 * side, row - 0.3, one, colour, "right" if side < 0 else "left")
+            _say(
+                axes, _REDIS_X + 4 * side, row - 0.24, one, colour, "right" if side < 0 else "left"
+            )
         else:
             axes.plot(x, row, "o", color=_COLOURS[number], markersize=9, zorder=3)
             outside = -0.07 if x < _REDIS_X else 0.07
@@ -133,7 +136,15 @@ def _arrows(axes: Any, trace: Trace) -> None:
 def _say(axes: Any, x: float, y: float, one: Step, colour: str, align: str) -> None:
     en, zh = _NAMES[one.operation]
     axes.text(
-        x, y, label(en, zh), color=colour, ha=align, va="center", fontsize=11, linespacing=1.0
+        x,
+        y,
+        label(en, zh),
+        color=colour,
+        ha=align,
+        va="center",
+        fontsize=11,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
+        zorder=2.5,
     )
 
 
@@ -172,10 +183,11 @@ def outcomes(found: Mapping[str, Exploration]) -> Picture:
         made.figure.legend(loc="outside lower center", ncols=1 if len(shown) > 3 else 2)
         good = [one for one in found.values() if not one.bad["any"]]
         if good:
+            count, best = good[0].schedules, good[0].design
             axes.set_title(
                 text(
-                    f"All {good[0].schedules:,} schedules survived: only by {good[0].design.title_en}",
-                    f"{good[0].schedules:,} 种顺序全部守住的，只有：{good[0].design.title_zh}",
+                    f"{count:,} schedules: only {best.title_en} keeps every promise",
+                    f"{count:,} 种执行顺序：只有“{best.title_zh}”守住了全部承诺",
                 )
             )
         else:
@@ -216,10 +228,11 @@ def lattice(found: Exploration, trace: Trace | None = None) -> Picture:
         axes.set_xlabel(label("session s1", "会话 s1"))
         axes.set_ylabel(label("session s2", "会话 s2"))
         broken = sum(place.broken > 0 for place in found.lattice.values())
+        places, design = len(found.lattice), found.design
         axes.set_title(
             text(
-                f"{found.design.title_en}: a promise breaks at {broken} of {len(found.lattice)} places",
-                f"{found.design.title_zh}：{len(found.lattice)} 个位置中有 {broken} 个会违背承诺",
+                f"{design.title_en}: a promise breaks at {broken} of {places} places",
+                f"{design.title_zh}：{places} 个位置中有 {broken} 个会违背承诺",
             )
         )
     return made.picture

@@ -3,7 +3,6 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-
 FAST = 1_000_000
 """Times from here on were read from a clock that is an hour fast."""
 

@@ -2,7 +2,7 @@
 
 from wsgateway.lab.race.designs import Model
 from wsgateway.lab.race.invariants import broken_by, broken_in
-from wsgateway.lab.race.record import Call, Op, Reply
+from wsgateway.lab.race.record import Call, Op
 from wsgateway.lab.race.world import (
     Fault,
     Move,

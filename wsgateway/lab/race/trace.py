@@ -7,7 +7,16 @@ from wsgateway.lab.race.designs import Design
 from wsgateway.lab.race.invariants import TITLES, Invariant
 from wsgateway.lab.race.record import Op, State, told
 from wsgateway.lab.race.step import step
-from wsgateway.lab.race.world import Move, World, conn_of, gateway_of
+from wsgateway.lab.race.world import (
+    FAULTS,
+    Move,
+    Session,
+    World,
+    conn_of,
+    gateway_of,
+    moves,
+    session_of,
+)
 
 REDIS = "Redis"
 
@@ -84,14 +93,49 @@ class Trace:
         return "\n".join(line.rstrip() for line in lines)
 
 
-def replay(design: Design, start: World, moves: Sequence[Move], broken: str = "") -> Trace:
-    """Walk `moves` from `start` under `design`, and tell them."""
+def replay(design: Design, start: World, way: Sequence[Move], broken: str = "") -> Trace:
+    """Walk `way` from `start` under `design`, and tell them.
+
+    Args:
+        design: whose operations.
+        start: where to begin.
+        way: one move after another.
+        broken: what is shown; the invariant that breaks first by default.
+    """
     worlds, steps = [start], []
-    for move in moves:
-        after, _ = step(worlds[-1], move, design.model, clocked=design.clocked)
+    for move in way:
+        after, breaks = step(worlds[-1], move, design.model, clocked=design.clocked)
         steps.append(_told(worlds[-1], move, after))
         worlds.append(after)
-    return Trace(design.name, start, tuple(moves), tuple(steps), tuple(worlds), broken)
+        broken = broken or next(iter(breaks), "")
+    return Trace(design.name, start, tuple(way), tuple(steps), tuple(worlds), broken)
+
+
+def story(design: Design, told: str, *, sessions: int = 2, fast: str = "") -> Trace:
+    """Walk a schedule written down as text.
+
+    Args:
+        design: whose operations.
+        told: steps with commas between: `s1 connect, s1 register, ..., failover`.
+        sessions: how many there are.
+        fast: the gateway whose clock is an hour fast, if any.
+
+    Raises:
+        ValueError: a step cannot happen there.
+    """
+    start = World(tuple(Session(beats=9) for _ in range(sessions)), fast=fast)
+    world, walked = start, list[Move]()
+    for part in told.split(","):
+        *who, what = part.split()
+        number = session_of(who[0]) if who else -1
+        move = Move("apply" if what in tuple(Op) else what, number)
+        queue = world.sessions[number].queue if number >= 0 else ()
+        due = queue[0][0] if queue else None
+        if move not in moves(world, FAULTS) or (move.what == "apply" and due != what):
+            raise ValueError(f"{part.strip()!r} cannot happen at that point")
+        world, _ = step(world, move, design.model, clocked=design.clocked)
+        walked.append(move)
+    return replay(design, start, walked)
 
 
 def _told(before: World, move: Move, after: World) -> Step:
