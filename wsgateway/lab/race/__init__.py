@@ -5,7 +5,7 @@ to break a promise; `design_from_lua` makes a design of anybody's Lua, run on a 
 """
 
 from wsgateway.lab.race.designs import DESIGNS, Design
-from wsgateway.lab.race.explore import Exploration, explore
+from wsgateway.lab.race.explorer import Exploration, explore
 from wsgateway.lab.race.invariants import Invariant
 from wsgateway.lab.race.lua import ScriptFailed, design_from_lua
 from wsgateway.lab.race.trace import Step, Trace, replay, story

@@ -12,7 +12,7 @@ from wsgateway.brokers import RedisServer
 from wsgateway.command import Parser
 from wsgateway.errors import WsGatewayError
 from wsgateway.lab.race.designs import DESIGNS, Design
-from wsgateway.lab.race.explore import Exploration, explore
+from wsgateway.lab.race.explorer import Exploration, explore
 from wsgateway.lab.race.invariants import TITLES, Invariant
 from wsgateway.lab.race.lua import design_from_lua, differences
 from wsgateway.lab.race.record import Op

@@ -5,7 +5,7 @@ from typing import Any
 
 from wsgateway.lab.checks import NotAttempted, Todo, Wrong, call, expect, grade
 from wsgateway.lab.race.designs import DESIGNS, Design
-from wsgateway.lab.race.explore import explore
+from wsgateway.lab.race.explorer import explore
 from wsgateway.lab.race.invariants import TITLES, Invariant
 from wsgateway.lab.race.lua import LuaModel, ScriptFailed
 from wsgateway.lab.race.record import Op

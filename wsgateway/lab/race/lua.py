@@ -11,7 +11,7 @@ from redis.retry import Retry
 
 from wsgateway.errors import WsGatewayError
 from wsgateway.lab.race.designs import Design
-from wsgateway.lab.race.explore import explore
+from wsgateway.lab.race.explorer import explore
 from wsgateway.lab.race.record import Call, Op, Record, Reply, State
 from wsgateway.lab.race.world import FAULTS, Fault
 from wsgateway.presence.redis import FIELDS

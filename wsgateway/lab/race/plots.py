@@ -17,7 +17,7 @@ from wsgateway.lab.picture import (
     canvas,
     label,
 )
-from wsgateway.lab.race.explore import Exploration
+from wsgateway.lab.race.explorer import Exploration
 from wsgateway.lab.race.invariants import TITLES, Invariant
 from wsgateway.lab.race.lattice import STAGES, path
 from wsgateway.lab.race.record import Op, State

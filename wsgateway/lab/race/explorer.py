@@ -64,6 +64,21 @@ def explore(
     chosen = frozenset(faults)
     found = Exploration(design, chosen)
     starts = list(_starts(design, sessions, chosen, beats))
+    edges = _walk(found, starts)
+    found.states = len(edges)
+    found.transitions = sum(len(out) for out in edges.values())
+    _count(found, edges, starts)
+    if sessions == 2:
+        broken = {after for out in edges.values() for after, breaks in out if breaks}
+        found.lattice = lattice(edges, broken)
+    if found.shortest:
+        found.counterexample = min(found.shortest.values(), key=lambda trace: len(trace.steps))
+    return found
+
+
+def _walk(found: Exploration, starts: list[World]) -> Edges:
+    """Walk wave by wave, and note the first way to break each invariant."""
+    design = found.design
     came: dict[World, tuple[World, Move] | None] = dict.fromkeys(starts)
     edges: Edges = {}
     wave = starts
@@ -71,7 +86,7 @@ def explore(
         following = []
         for world in wave:
             out = edges[world] = []
-            for move in moves(world, chosen):
+            for move in moves(world, found.faults):
                 after, broken = step(world, move, design.model, clocked=design.clocked)
                 after = ranked(after)
                 out.append((after, broken))
@@ -87,15 +102,7 @@ def explore(
                 f"more than {MAX_STATES:,} situations: fewer sessions, beats or faults"
             )
         wave = following
-    found.states = len(edges)
-    found.transitions = sum(len(out) for out in edges.values())
-    _count(found, edges, starts)
-    if sessions == 2:
-        broken_ones = {after for out in edges.values() for after, broken in out if broken}
-        found.lattice = lattice(edges, broken_ones)
-    if found.shortest:
-        found.counterexample = min(found.shortest.values(), key=lambda trace: len(trace.steps))
-    return found
+    return edges
 
 
 def _starts(design: Design, sessions: int, faults: frozenset[Fault], beats: int) -> Iterator[World]:
