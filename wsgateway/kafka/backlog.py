@@ -1,6 +1,7 @@
 """How much of a topic nobody has committed yet: what `kafka-consumer-groups` calls lag."""
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
 
@@ -64,9 +65,10 @@ class Backlog:
     async def aclose(self) -> None:
         """Disconnect. Safe to call twice."""
         consumers, self._scout, self._member = (self._scout, self._member), None, None
-        for consumer in consumers:
-            if consumer is not None:
-                await self._link.close(consumer)
+        async with AsyncExitStack() as closing:  # the second one too, when the first is cancelled
+            for consumer in consumers:
+                if consumer is not None:
+                    closing.push_async_callback(self._link.close, consumer)
 
     async def ends(self, topics: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
         """Return where the partitions of each topic end, as the broker tells it: see `bounds`.
