@@ -18,6 +18,7 @@ from wsgateway.lab import (
     log_plots,
     meter,
     plots,
+    race,
     reckoning,
     scale_checks,
     sizing,
@@ -25,10 +26,11 @@ from wsgateway.lab import (
 )
 from wsgateway.lab.bare import Bare
 from wsgateway.lab.checks import TODO
-from wsgateway.lab.cluster import Cluster, User, close
+from wsgateway.lab.cluster import Cluster, close
 from wsgateway.lab.language import language, say
 from wsgateway.lab.logbook import log
 from wsgateway.lab.predict import predict
+from wsgateway.lab.user import User
 
 __all__ = [
     "TODO",
@@ -52,6 +54,7 @@ __all__ = [
     "meter",
     "plots",
     "predict",
+    "race",
     "reckoning",
     "say",
     "scale_checks",

@@ -38,6 +38,10 @@ class Bare:
         """
         return shared_loop().run(_next(self._socket), timeout_s)
 
+    def ping(self) -> dict[str, Any]:
+        """Send a heartbeat, as our client does by itself, and wait for the answer."""
+        return shared_loop().run(_asked(self._socket, {"type": "ping"}), _PATIENCE_S)
+
     def close(self) -> None:
         """Leave. Closing twice is fine."""
         shared_loop().run(self._socket.close())
@@ -54,6 +58,11 @@ async def _registered(url: str, name: str) -> ClientConnection:
         await socket.close()
         raise
     return socket
+
+
+async def _asked(socket: ClientConnection, frame: dict[str, Any]) -> dict[str, Any]:
+    await socket.send(json.dumps(frame))
+    return await _next(socket)
 
 
 async def _next(socket: ClientConnection) -> dict[str, Any]:

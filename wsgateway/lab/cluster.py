@@ -13,12 +13,13 @@ from typing import Any, Self
 from redis import asyncio as redis_asyncio
 
 from wsgateway.brokers import free_port
-from wsgateway.client import Client, Message
+from wsgateway.client import Client
 from wsgateway.config import Config
 from wsgateway.gateway import Gateway
 from wsgateway.lab import logbook, servers
 from wsgateway.lab.language import say
 from wsgateway.lab.loop import shared_loop
+from wsgateway.lab.user import User
 from wsgateway.process import GatewayProcess
 
 _PATIENCE_S = 10.0
@@ -28,41 +29,6 @@ _PATIENCE_S = 10.0
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 _running: dict[str, "Cluster"] = {}
-
-
-class User:
-    """A connected user; the calls wait, and the stop button interrupts them.
-
-    Args:
-        client: the client, already registered, living in the lab's loop.
-    """
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-
-    def send(
-        self, to: str, content: str, *, trace: bool = False, timeout_s: float = _PATIENCE_S
-    ) -> str:
-        """Send a message; return its status: delivered, routed, accepted, offline or unknown."""
-        sending = self.client.send(to, content, trace=trace, timeout_s=timeout_s)
-        return str(shared_loop().run(sending, timeout_s + 1))
-
-    def receive(self, timeout_s: float = _PATIENCE_S) -> Message:
-        """Wait for the next message.
-
-        Raises:
-            TimeoutError: none came in time.
-        """
-        return shared_loop().run(_next(self.client), timeout_s)
-
-    @property
-    def repeats(self) -> int:
-        """Messages that came again, with an id this user's client had seen."""
-        return self.client.duplicates
-
-    def close(self) -> None:
-        """Leave: presence forgets the user."""
-        shared_loop().run(self.client.aclose())
 
 
 class Cluster:
@@ -144,6 +110,10 @@ class Cluster:
         """Run one plain Redis command and return the reply; the lesson's prefix is put in."""
         return shared_loop().run(self.command(command, key, *arguments))
 
+    def script(self, source: str, key: str, *arguments: str | int) -> Any:
+        """Run a Lua script on one key and return its reply; the lesson's prefix is put in."""
+        return shared_loop().run(self._script(source, key, *arguments))
+
     def latencies_ms(self, sender: User, receiver: User, count: int) -> list[float]:
         """Send `count` messages, each after the last has arrived; return one-way milliseconds.
 
@@ -173,6 +143,10 @@ class Cluster:
         """Return what the Redis says about itself (INFO); call it in the lab's loop."""
         told: Mapping[str, Any] = await self._redis.info("everything")
         return told
+
+    async def _script(self, source: str, key: str, *arguments: str | int) -> Any:
+        redis: Any = self._redis
+        return await redis.eval(source, 1, self._prefix + key, *arguments)
 
     async def _start(self) -> None:
         redis = await servers.redis()
@@ -217,10 +191,6 @@ class Cluster:
         """See `redis`; call it in the lab's loop."""
         redis: Any = self._redis  # its execute_command has no types
         return await redis.execute_command(command, self._prefix + key, *arguments)
-
-
-async def _next(client: Client) -> Message:
-    return await anext(client)
 
 
 async def _latencies_ms(sender: Client, receiver: Client, count: int) -> list[float]:

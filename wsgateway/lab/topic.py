@@ -12,8 +12,9 @@ from wsgateway.kafka.backlog import Backlog
 from wsgateway.kafka.bounds import bounds
 from wsgateway.kafka.link import KafkaLink, assigned
 from wsgateway.kafka.topics import PARTITIONS, Topics
-from wsgateway.lab.cluster import Cluster, User
+from wsgateway.lab.cluster import Cluster
 from wsgateway.lab.loop import shared_loop
+from wsgateway.lab.user import User
 from wsgateway.protocol import Delivery
 
 _TIMEOUT_S = 10.0

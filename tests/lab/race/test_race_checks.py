@@ -1,25 +1,16 @@
 """The checks of lesson 3: right answers pass, wrong ones get the schedule that breaks them."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from wsgateway.brokers import RedisServer
 from wsgateway.lab import TODO
 from wsgateway.lab.race import DESIGNS, checks
 from wsgateway.lab.race.record import Op
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with RedisServer() as server:
-        yield server.url
-
-
-def test_the_shipped_scripts_are_right(url: str) -> None:
+def test_the_shipped_scripts_are_right() -> None:
     scripts = DESIGNS["conn_id_epoch"].scripts
-    assert checks.refresh_in_lua(scripts[Op.REFRESH], url)
-    assert checks.cleanup_in_lua(scripts[Op.CLEANUP], url)
+    assert checks.refresh_in_lua(scripts[Op.REFRESH])
+    assert checks.cleanup_in_lua(scripts[Op.CLEANUP])
 
 
 @pytest.mark.parametrize(
@@ -33,15 +24,15 @@ def test_the_shipped_scripts_are_right(url: str) -> None:
     ],
 )
 def test_a_wrong_refresh_gets_its_schedule(
-    url: str, source: object, hint: str, capsys: pytest.CaptureFixture[str]
+    source: object, hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert not checks.refresh_in_lua(source, url)
+    assert not checks.refresh_in_lua(source)
     assert hint in capsys.readouterr().out
 
 
-def test_unattempted(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert not checks.refresh_in_lua(TODO, url)
-    assert not checks.cleanup_in_lua(TODO, url)
+def test_unattempted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not checks.refresh_in_lua(TODO)
+    assert not checks.cleanup_in_lua(TODO)
     assert not checks.survivors(lambda _: TODO)
     assert capsys.readouterr().out.count("not attempted yet") == 3
 

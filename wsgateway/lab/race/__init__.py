@@ -4,6 +4,7 @@
 to break a promise; `design_from_lua` makes a design of anybody's Lua, run on a real server.
 """
 
+from wsgateway.lab.race import checks, plots
 from wsgateway.lab.race.designs import DESIGNS, Design
 from wsgateway.lab.race.explorer import Exploration, explore
 from wsgateway.lab.race.invariants import Invariant
@@ -21,8 +22,10 @@ __all__ = [
     "ScriptFailed",
     "Step",
     "Trace",
+    "checks",
     "design_from_lua",
     "explore",
+    "plots",
     "replay",
     "story",
 ]

@@ -1,8 +1,10 @@
 """The checks of the exercises on races: an answer is explored, not compared with a text."""
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
 from typing import Any
 
+from wsgateway.brokers import RedisServer
 from wsgateway.lab.checks import NotAttempted, Todo, Wrong, call, expect, grade
 from wsgateway.lab.race.designs import DESIGNS, Design
 from wsgateway.lab.race.explorer import explore
@@ -19,19 +21,14 @@ STORIES = {
 """Three schedules: a late cleanup, a failover, a refresh on its way while the user moves."""
 
 
-def refresh_in_lua(source: Any, url: str) -> bool:
-    """Exercise 3.1: the refresh as a compare-and-set, in Lua; register and cleanup are ours.
-
-    Args:
-        source: the learner's Lua.
-        url: a Redis server that nobody else uses.
-    """
-    return grade("3.1", lambda: _survives(Op.REFRESH, source, url))
+def refresh_in_lua(source: Any) -> bool:
+    """Exercise 3.1: the refresh as a compare-and-set, in Lua; register and cleanup are ours."""
+    return grade("3.1", lambda: _survives(Op.REFRESH, source))
 
 
-def cleanup_in_lua(source: Any, url: str) -> bool:
+def cleanup_in_lua(source: Any) -> bool:
     """Exercise 3.2: a cleanup that leaves others' records alone; register and refresh are ours."""
-    return grade("3.2", lambda: _survives(Op.CLEANUP, source, url))
+    return grade("3.2", lambda: _survives(Op.CLEANUP, source))
 
 
 def survivors(answer: Callable[[str], Any]) -> bool:
@@ -49,7 +46,7 @@ def survivors(answer: Callable[[str], Any]) -> bool:
     return grade("3.3", check)
 
 
-def _survives(op: Op, source: Any, url: str) -> None:
+def _survives(op: Op, source: Any) -> None:
     if isinstance(source, Todo):
         raise NotAttempted
     expect(
@@ -59,13 +56,11 @@ def _survives(op: Op, source: Any, url: str) -> None:
     )
     shipped = DESIGNS["conn_id_epoch"]
     scripts = {**shipped.scripts, op: source}
-    model = LuaModel(url, scripts)
-    try:
-        found = explore(Design("yours", "yours", "你的", scripts, model, True))
-    except ScriptFailed as failed:
-        raise Wrong(f"Redis says: {failed}", f"Redis 报错：{failed}") from failed
-    finally:
-        model.close()
+    with RedisServer() as server, closing(LuaModel(server.url, scripts)) as model:
+        try:
+            found = explore(Design("yours", "yours", "你的", scripts, model, True))
+        except ScriptFailed as failed:
+            raise Wrong(f"Redis says: {failed}", f"Redis 报错：{failed}") from failed
     trace = found.counterexample
     if trace is not None:
         en, zh = TITLES[Invariant(trace.broken)]
