@@ -1,12 +1,16 @@
 """A short afternoon for real: gateways and brokers that are hurt, and what the diaries say."""
 
+import asyncio
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from wsgateway.lab.afternoon import AFTERNOON, Diary, Load, Trouble, checks, run
+from wsgateway.lab.afternoon.live import both
 from wsgateway.lab.afternoon.script import Mode
 
 SHORT = replace(
@@ -66,6 +70,30 @@ def test_the_lessons_answer_holds_for_another_afternoon(diaries: dict[Mode, Diar
         "note": ("neither", "offline"),
     }
     assert checks.modes(choice, SHORT.kinds, diaries)
+
+
+async def test_the_stop_button_ends_it_all_even_while_a_gateway_stands_still() -> None:
+    ours = psutil.Process()
+    before = set(ours.children(recursive=True))
+    endless = replace(
+        SHORT, loads=(Load(0.0, 60.0, 5),), troubles=(Trouble(0.0, "receiver", "pause", 60.0),)
+    )
+    living = asyncio.create_task(both(endless, 1, apache=False))
+
+    def stopped() -> int:
+        found = 0
+        for child in set(ours.children(recursive=True)) - before:
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                found += child.status() == psutil.STATUS_STOPPED
+        return found
+
+    while stopped() < 2:  # noqa: ASYNC110 - a process tells nobody that it was stopped
+        await asyncio.sleep(0.05)
+    living.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(10.0):  # a drain, or closing 16 clients in vain, takes longer
+            await living
+    assert set(ours.children(recursive=True)) <= before
 
 
 def test_afternoon_help() -> None:

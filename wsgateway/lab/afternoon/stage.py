@@ -93,7 +93,9 @@ class Stage:
         if self._kafka is not None:
             flags += ["--kafka", self._kafka.address]
         process = GatewayProcess(name, redis=self._redis.url, flags=flags)
-        return await self._stack.enter_async_context(process)
+        self._stack.callback(process.close)  # no drain: its brokers go with it
+        await process.start()
+        return process
 
     async def _clients(self, gateway: GatewayProcess, *, sending: bool) -> dict[str, Client]:
         """Connect all who send, or all recipients who are there."""
@@ -157,11 +159,15 @@ class Stage:
     async def _hurt_receiver(self, receiver: GatewayProcess, trouble: Trouble) -> str:
         receiver.pause()
         if trouble.what == "pause":
-            await asyncio.sleep(trouble.lasts_s)
-            receiver.resume()
+            try:
+                await asyncio.sleep(trouble.lasts_s)
+            finally:  # also after the stop button
+                receiver.resume()
             return "paused"
-        await self._doomed()
-        receiver.kill()
+        try:
+            await self._doomed()
+        finally:
+            receiver.kill()
         await receiver.wait()
         await asyncio.sleep(trouble.lasts_s)
         await receiver.start()
@@ -176,8 +182,10 @@ class Stage:
         # Redis 则真的杀掉：发布/订阅本来就什么也不留，谁来重启都一样。
         if trouble.what == "pause" or isinstance(self._broker, TansuServer):
             self._broker.pause()
-            await asyncio.sleep(trouble.lasts_s)
-            self._broker.resume()
+            try:
+                await asyncio.sleep(trouble.lasts_s)
+            finally:
+                self._broker.resume()
             return "paused"
         await asyncio.to_thread(self._broker.kill)
         await asyncio.sleep(trouble.lasts_s)
