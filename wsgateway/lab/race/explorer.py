@@ -20,6 +20,7 @@ class Exploration:
     Args:
         design: what was explored.
         faults: what could go wrong.
+        heal: what was lost was given the time to come back.
         states: different situations.
         transitions: steps between them.
         schedules: orders in which everything may happen, from the start to the end.
@@ -31,6 +32,7 @@ class Exploration:
 
     design: Design
     faults: frozenset[Fault]
+    heal: bool = True
     states: int = 0
     transitions: int = 0
     schedules: int = 0
@@ -49,6 +51,8 @@ def explore(
     faults: Iterable[Fault] = FAULTS,
     *,
     beats: int = 1,
+    lag: int = 1,
+    heal: bool = True,
 ) -> Exploration:
     """Walk through every interleaving.
 
@@ -57,13 +61,17 @@ def explore(
         sessions: connections of one user.
         faults: what may go wrong.
         beats: heartbeats, and so refreshes, of each session.
+        lag: how many of the last changes the replica that takes over may have missed.
+        heal: presence may be wrong until the next refresh, once a record was lost, and after a
+            failover until the time to live ends; False shows where it is.
 
     Raises:
         ValueError: more than `MAX_STATES` situations: fewer sessions, beats or faults.
     """
     chosen = frozenset(faults)
-    found = Exploration(design, chosen)
-    starts = list(_starts(design, sessions, chosen, beats))
+    found = Exploration(design, chosen, heal)
+    begin = World((Session(beats=beats),) * sessions, lag=lag, faults=chosen)
+    starts = list(_starts(begin, design))
     edges = _walk(found, starts)
     found.states = len(edges)
     found.transitions = sum(len(out) for out in edges.values())
@@ -78,7 +86,7 @@ def explore(
 
 def _walk(found: Exploration, starts: list[World]) -> Edges:
     """Walk wave by wave, and note the first way to break each invariant."""
-    design = found.design
+    design, heal = found.design, found.heal
     came: dict[World, tuple[World, Move] | None] = dict.fromkeys(starts)
     edges: Edges = {}
     wave = starts
@@ -87,13 +95,13 @@ def _walk(found: Exploration, starts: list[World]) -> Edges:
         for world in wave:
             out = edges[world] = []
             for move in moves(world, found.faults):
-                after, broken = step(world, move, design.model, clocked=design.clocked)
+                after, broken = step(world, move, design.model, clocked=design.clocked, heal=heal)
                 after = ranked(after)
                 out.append((after, broken))
                 for name in broken:
                     if name not in found.shortest:
                         start, way = _way(came, world)
-                        found.shortest[name] = replay(design, start, [*way, move], name)
+                        found.shortest[name] = replay(design, start, [*way, move], name, heal=heal)
                 if after not in came:
                     came[after] = world, move
                     following.append(after)
@@ -105,12 +113,12 @@ def _walk(found: Exploration, starts: list[World]) -> Edges:
     return edges
 
 
-def _starts(design: Design, sessions: int, faults: frozenset[Fault], beats: int) -> Iterator[World]:
+def _starts(begin: World, design: Design) -> Iterator[World]:
     """Yield the worlds to begin in: no gateway's clock is fast, or one is."""
-    everyone = tuple(Session(beats=beats) for _ in range(sessions))
-    skewed = ("", "g1", "g2") if design.clocked and Fault.SKEW in faults else ("",)
-    for fast in skewed:
-        yield World(everyone, faults=faults, fast=fast)
+    yield begin
+    if design.clocked and Fault.SKEW in begin.faults:
+        yield begin._replace(fast="g1")
+        yield begin._replace(fast="g2")
 
 
 def _way(came: dict[World, tuple[World, Move] | None], world: World) -> tuple[World, list[Move]]:
@@ -153,4 +161,4 @@ def _count(found: Exploration, edges: Edges, starts: list[World]) -> None:
     found.schedules = ends[0]
     found.bad["any"] = ends[0] - ends[1]
     for number, name in enumerate(names, 2):
-        found.bad[name] = ends[0] - ends[number]
+        found.bad[str(name)] = ends[0] - ends[number]

@@ -1,6 +1,7 @@
 """The same operations by the Lua itself, on a real server; every one that differs runs once."""
 
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import Any
 
 from redis import Redis
@@ -16,7 +17,6 @@ from wsgateway.lab.race.record import Call, Op, Record, Reply, State
 from wsgateway.lab.race.world import FAULTS, Fault
 from wsgateway.presence.redis import FIELDS
 
-_KEY = "presence:user"
 _TTL_MS = 90_000
 _TIMEOUT_S = 2.0
 # Why: Redis's own clock cannot be set. What it says is later than all the explorer's times, which
@@ -29,15 +29,19 @@ _FROM_REDIS = 10**12
 _BEYOND = 4 * 10**15
 
 
+Owners = set[tuple[str | None, str | None]]
+"""Connection and gateway, of whom an operation may speak."""
+
+
 class ScriptFailed(WsGatewayError):
-    """A script does not run, or leaves a record that would stay for ever."""
+    """A script does not run, or leaves or answers what is no record of anybody here."""
 
 
 class LuaModel:
     """A `Model` that asks a server; what it was asked once it remembers.
 
     Args:
-        url: a Redis server that nobody else uses.
+        url: of a Redis server.
         scripts: the Lua source of each operation.
     """
 
@@ -49,8 +53,11 @@ class LuaModel:
         # 原因：要提前连好。脚本一直在跑时，服务器不理会新连接；
         # 而且要过了这个阈值，它才肯听 SCRIPT KILL。
         self._killer = Redis.from_url(url, single_connection_client=True, **options)
-        self._killer.config_set("busy-reply-threshold", round(_TIMEOUT_S * 500))
+        self._killer.config_set("lua-time-limit", round(_TIMEOUT_S * 500))
         self._scripts = scripts
+        # Why: a class may share one server; each explorer has a key of its own.
+        # 原因：一个班可能共用一台服务器，每个探索器各用各的键。
+        self._key = f"race:{token_hex(8)}"
         self._known: dict[tuple[State, Call], tuple[State, Reply]] = {}
 
     def __len__(self) -> int:
@@ -61,7 +68,8 @@ class LuaModel:
         """Return what the script makes of a record, and what it answers.
 
         Raises:
-            ScriptFailed: it does not run, or leaves a record without a time to live.
+            ScriptFailed: it does not run, or leaves a record without a time to live, or one that
+                names neither the caller nor whoever was there.
         """
         if (old, call) not in self._known:
             try:
@@ -70,8 +78,7 @@ class LuaModel:
                 raise ScriptFailed(f"{call.op}: {error}") from None
             except RedisTimeout:
                 self._redis.connection_pool.disconnect()
-                self._killer.script_kill()
-                raise ScriptFailed(f"{call.op}: it does not end") from None
+                raise ScriptFailed(f"{call.op}: it does not end{self._kill()}") from None
             except RedisError as error:
                 raise ScriptFailed(f"{call.op}: {error}") from error
         return self._known[old, call]
@@ -81,22 +88,34 @@ class LuaModel:
         self._redis.close()
         self._killer.close()
 
+    def _kill(self) -> str:
+        """Stop the script that runs; return what is to be said when that is not possible."""
+        try:
+            self._killer.script_kill()
+        except ResponseError:  # UNKILLABLE
+            return ", and it has written: this Redis can only be stopped"
+        return ""
+
     def _run(self, old: State, call: Call) -> tuple[State, Reply]:
         moved = _BEYOND if call.server < 0 else 0
         pipeline = self._redis.pipeline(transaction=False)
-        pipeline.delete(_KEY)
+        pipeline.delete(self._key)
         if old is not None:
-            pipeline.hset(_KEY, mapping={"gatewayId": old.gateway, "connId": old.conn})
+            pipeline.hset(self._key, mapping={"gatewayId": old.gateway, "connId": old.conn})
             if old.time:  # a design may keep none
-                pipeline.hset(_KEY, "timestamp", str(old.time + moved))
-            pipeline.pexpire(_KEY, _TTL_MS)
-        pipeline.eval(self._scripts[call.op], 1, _KEY, *_arguments(call, moved))
-        pipeline.hmget(_KEY, *FIELDS)
-        pipeline.pttl(_KEY)
-        *_, answer, fields, left_ms = pipeline.execute()
+                pipeline.hset(self._key, "timestamp", str(old.time + moved))
+            pipeline.pexpire(self._key, _TTL_MS)
+        pipeline.eval(self._scripts[call.op], 1, self._key, *_arguments(call, moved))
+        pipeline.hmget(self._key, *FIELDS)
+        pipeline.pttl(self._key)
+        pipeline.delete(self._key)
+        *_, answer, fields, left_ms, _ = pipeline.execute()
         if left_ms == -1:
             raise ScriptFailed(f"{call.op}: the record has no time to live: PEXPIRE is missing")
-        return _record(fields, call), _reply(answer, call)
+        known: Owners = {(call.conn, call.gateway)}
+        if old is not None:
+            known.add((old.conn, old.gateway))
+        return _record(fields, call, known), _reply(answer, call, known)
 
 
 def _arguments(call: Call, moved: int) -> tuple[str | int, ...]:
@@ -108,22 +127,30 @@ def _arguments(call: Call, moved: int) -> tuple[str | int, ...]:
     return call.conn, clock
 
 
-def _record(fields: list[str | None], call: Call) -> State:
+def _record(fields: list[str | None], call: Call, known: Owners) -> State:
     gateway, conn, time = fields
-    if conn is None:
+    if conn is None and gateway is None:
         return None
-    return Record(gateway or "", conn, _time(time, call))
+    if (conn, gateway) not in known:
+        raise ScriptFailed(f"{call.op}: the record says connId {conn}, gatewayId {gateway}")
+    return Record(str(gateway), str(conn), _time(time, call))
 
 
-def _reply(answer: Any, call: Call) -> Reply:
+def _reply(answer: Any, call: Call, known: Owners) -> Reply:
     if call.op is Op.REGISTER and isinstance(answer, list) and len(answer) >= 3:
-        return Reply(epoch=_time(answer[0], call), displaced=answer[2] or "")
+        epoch, gateway, conn, *_ = answer
+        if conn and (conn, gateway) not in known:
+            raise ScriptFailed(f"{call.op}: it answers that gateway {gateway}, {conn} went")
+        return Reply(epoch=_time(epoch, call), displaced=conn or "")
     return Reply(superseded=answer == "superseded")
 
 
 def _time(text: Any, call: Call) -> int:
     """Return a time of the server as the explorer counts."""
-    time = int(float(text or 0))
+    try:
+        time = int(float(text or 0))
+    except (ValueError, TypeError):
+        raise ScriptFailed(f"{call.op}: {text!r} is not a time") from None
     if time < _FROM_REDIS:
         return time
     return time - _BEYOND if time >= _BEYOND // 2 else call.server
@@ -136,7 +163,7 @@ def design_from_lua(
 
     Args:
         name: of the design.
-        url: a Redis server that nobody else uses.
+        url: of a Redis server.
         register, refresh, cleanup: Lua sources; KEYS and ARGV as in the files under `designs/`.
         clocked: they may read the gateways' clocks, so skew is explored too.
     """

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 FAST = 1_000_000
 """Times from here on were read from a clock that is an hour fast."""
+SLOW = -FAST
+"""Times from here to 0 were read from a clock that is an hour behind."""
 
 
 class Op(StrEnum):
@@ -70,4 +72,6 @@ State = Record | None
 
 def told(time: int) -> str:
     """Return a time as people read it: the first is 100."""
-    return f"{99 + time - FAST}+1h" if time >= FAST else str(99 + time)
+    if time >= FAST:
+        return f"{99 + time - FAST}+1h"
+    return str(99 + time) if time >= 0 else f"{99 + time - SLOW}-1h"

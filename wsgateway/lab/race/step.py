@@ -2,7 +2,7 @@
 
 from wsgateway.lab.race.designs import Model
 from wsgateway.lab.race.invariants import broken_by, broken_in
-from wsgateway.lab.race.record import Call, Op
+from wsgateway.lab.race.record import SLOW, Call, Op
 from wsgateway.lab.race.world import (
     Fault,
     Move,
@@ -15,11 +15,10 @@ from wsgateway.lab.race.world import (
     session_of,
 )
 
-# Before any time that was ever read: `ranked` counts on from here.
-_BEHIND = -1_000
 
-
-def step(world: World, move: Move, model: Model, *, clocked: bool) -> tuple[World, tuple[str, ...]]:
+def step(
+    world: World, move: Move, model: Model, *, clocked: bool, heal: bool = True
+) -> tuple[World, tuple[str, ...]]:
     """Return the world after `move`, and the invariants it broke.
 
     Args:
@@ -27,6 +26,7 @@ def step(world: World, move: Move, model: Model, *, clocked: bool) -> tuple[Worl
         move: one of `moves`.
         model: what the operations do.
         clocked: they read the gateways' clocks.
+        heal: what was lost is given the time to come back, as in `broken_in`.
     """
     broken: tuple[str, ...] = ()
     if move.what == "apply":
@@ -34,14 +34,15 @@ def step(world: World, move: Move, model: Model, *, clocked: bool) -> tuple[Worl
     elif move.session >= 0:
         after = _happens(world, move, clocked)
     else:
-        after = _fault(world, move.what)
-    return after, (*broken, *broken_in(after))
+        after = _fault(world, move)
+    return after, (*broken, *broken_in(after, heal=heal))
 
 
 def call_of(world: World, session: int) -> Call:
     """Return the operation of `session` that reaches Redis next."""
     op, clock = world.sessions[session].queue[0]
-    server = _BEHIND if world.behind else now(world)
+    behind = world.promoted and Fault.SERVER_CLOCK in world.faults
+    server = SLOW + 1 if behind else now(world)
     epoch = world.sessions[session].epoch
     return Call(op, gateway_of(session), conn_of(session), epoch, clock, server)
 
@@ -59,9 +60,12 @@ def _apply(world: World, number: int, model: Model) -> tuple[World, tuple[str, .
         session = session._replace(stale=False)
         if reply.superseded:
             session = _closed(session, call.clock)
-    replica = world.replica if record == world.record else world.record
-    after = _with(world._replace(replica=replica, order=order), number, session)
-    after = _lost(after) if record is None else after._replace(record=record)
+    after = _with(world._replace(order=order), number, session)
+    if record != world.record:
+        missed = (world.record, *world.missed)[: world.lag]
+        after = after._replace(record=record, missed=missed)
+    if record is None:
+        after = _lost(after)
     if reply.displaced:
         after = _tell(after, session_of(reply.displaced))
     return after, tuple(broken_by(call.op, number, world, after, reply))
@@ -91,22 +95,19 @@ def _closed(session: Session, clock: int) -> Session:
     return session._replace(phase=Phase.GONE, queue=queue, beats=0, told=False, stale=False)
 
 
-def _fault(world: World, what: str) -> World:
-    if what == "expire":
-        return _lost(world._replace(replica=None, faults=world.faults - {Fault.EXPIRY}))
-    return _lost(world)._replace(
-        record=world.replica,
-        faults=world.faults - {Fault.FAILOVER},
-        behind=Fault.SERVER_CLOCK in world.faults,
-    )
+def _fault(world: World, move: Move) -> World:
+    if move.what == "expire":  # on the replica too
+        return _lost(world._replace(record=None, missed=(), faults=world.faults - {Fault.EXPIRY}))
+    record, faults = world.missed[move.lost - 1], world.faults - {Fault.FAILOVER}
+    return _lost(world._replace(record=record, missed=(), faults=faults, promoted=True))
 
 
 def _lost(world: World) -> World:
-    """Return the world without the record: whoever is connected has to refresh."""
+    """Return the world after a record was lost: whoever is connected has to refresh."""
     sessions = tuple(
         one._replace(stale=one.phase is Phase.OPEN and one.registered) for one in world.sessions
     )
-    return world._replace(record=None, sessions=sessions)
+    return world._replace(sessions=sessions)
 
 
 def _tell(world: World, number: int) -> World:

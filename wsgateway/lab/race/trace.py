@@ -93,7 +93,9 @@ class Trace:
         return "\n".join(line.rstrip() for line in lines)
 
 
-def replay(design: Design, start: World, way: Sequence[Move], broken: str = "") -> Trace:
+def replay(
+    design: Design, start: World, way: Sequence[Move], broken: str = "", *, heal: bool = True
+) -> Trace:
     """Walk `way` from `start` under `design`, and tell them.
 
     Args:
@@ -101,10 +103,11 @@ def replay(design: Design, start: World, way: Sequence[Move], broken: str = "") 
         start: where to begin.
         way: one move after another.
         broken: what is shown; the invariant that breaks first by default.
+        heal: as in `explore`.
     """
     worlds, steps = [start], []
     for move in way:
-        after, breaks = step(worlds[-1], move, design.model, clocked=design.clocked)
+        after, breaks = step(worlds[-1], move, design.model, clocked=design.clocked, heal=heal)
         steps.append(_told(worlds[-1], move, after))
         worlds.append(after)
         broken = broken or next(iter(breaks), "")

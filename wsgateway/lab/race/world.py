@@ -18,9 +18,9 @@ class Fault(StrEnum):
     `delay`: operations of different gateways overtake each other on their way to Redis.
     `late_cleanup`: a gateway notices only later that its client has left.
     `expiry`: once, the record's time to live ends, though someone is connected.
-    `failover`: once, a replica takes over that has not seen the last change.
+    `failover`: once, a replica takes over that has not seen the last change, or the last few.
     `skew`: the clock of one gateway is an hour fast.
-    `server_clock`: the replica that takes over has a clock that is behind.
+    `server_clock`: the clock of the replica that takes over is an hour behind.
     """
 
     DELAY = "delay"
@@ -72,27 +72,37 @@ class World(NamedTuple):
     Args:
         sessions: of one user, in the order in which they connect.
         record: what Redis holds.
-        replica: what it held before the last change.
+        missed: what it held before each of the last changes, the newest first: a replica may have
+            missed them.
+        lag: how many changes a replica may have missed.
         order: sessions by when their register reached Redis.
         faults: those that may still happen.
         fast: the gateway whose clock is fast, or "".
-        behind: the clock of Redis is behind.
+        promoted: a replica has taken over.
     """
 
     sessions: tuple[Session, ...]
     record: State = None
-    replica: State = None
+    missed: tuple[State, ...] = ()
+    lag: int = 1
     order: tuple[int, ...] = ()
     faults: frozenset[Fault] = FAULTS
     fast: str = ""
-    behind: bool = False
+    promoted: bool = False
 
 
 class Move(NamedTuple):
-    """Something that happens: to a session, or to Redis (-1)."""
+    """Something that happens.
+
+    Args:
+        what: `connect`, `apply`, `beat`, `leave`, `notice` or `told`; `expire` or `failover`.
+        session: to whom; -1 is Redis.
+        lost: changes that a failover loses.
+    """
 
     what: str
     session: int = -1
+    lost: int = 1
 
 
 def gateway_of(session: int) -> str:
@@ -135,8 +145,10 @@ def moves(world: World, faults: frozenset[Fault]) -> Iterator[Move]:
             yield Move("told", number)
     if Fault.EXPIRY in world.faults and world.record is not None:
         yield Move("expire")
-    if Fault.FAILOVER in world.faults and world.replica != world.record:
-        yield Move("failover")
+    if Fault.FAILOVER in world.faults:
+        for lost, older in enumerate(world.missed, 1):
+            if older not in (world.record, *world.missed[: lost - 1]):
+                yield Move("failover", lost=lost)
 
 
 def _urgent(world: World, faults: frozenset[Fault]) -> Iterator[Move]:
@@ -171,9 +183,8 @@ def ranked(world: World) -> World:
         )
         for session in world.sessions
     )
-    return world._replace(
-        sessions=sessions, record=_at(world.record, to), replica=_at(world.replica, to)
-    )
+    missed = tuple(_at(record, to) for record in world.missed)
+    return world._replace(sessions=sessions, record=_at(world.record, to), missed=missed)
 
 
 def _at(record: State, to: dict[int, int]) -> State:
@@ -181,7 +192,7 @@ def _at(record: State, to: dict[int, int]) -> State:
 
 
 def _times(world: World) -> Iterator[int]:
-    for record in (world.record, world.replica):
+    for record in (world.record, *world.missed):
         if record is not None:
             yield record.time
     for session in world.sessions:
