@@ -8,7 +8,7 @@ from wsgateway.lab.race import checks, plots
 from wsgateway.lab.race.designs import DESIGNS, Design
 from wsgateway.lab.race.explorer import Exploration, explore
 from wsgateway.lab.race.invariants import Invariant
-from wsgateway.lab.race.lua import ScriptFailed, design_from_lua
+from wsgateway.lab.race.lua import ScriptFailed, design_from_lua, differences
 from wsgateway.lab.race.trace import Step, Trace, replay, story
 from wsgateway.lab.race.world import FAULTS, Fault
 
@@ -24,6 +24,7 @@ __all__ = [
     "Trace",
     "checks",
     "design_from_lua",
+    "differences",
     "explore",
     "plots",
     "replay",
