@@ -12,6 +12,7 @@ from wsgateway.lab.ledger import PROMISED
 from wsgateway.lab.picture import BLUE, GREEN, GREY, ORANGE, Picture, canvas, label
 
 _BIN_S = 0.25
+_SHADE = "#FBE9C6"
 _ANSWERS = (
     (PROMISED, ("routed or accepted", "routed 或 accepted"), GREEN, ""),
     (("offline",), ("offline", "offline"), GREY, ""),
@@ -53,11 +54,10 @@ def told(diaries: Mapping[Mode, Diary], *kinds: str) -> Picture:
                     bar.set(hatch=hatch, edgecolor="white", linewidth=0.5)
                 if mode == "redis":
                     bars.set_label(label(*name))
-            top = axes.get_ylim()[1] * 1.3
-            axes.set_ylim(0, top)
-            _shade(axes, diary.outages, top)
             axes.set_ylabel(f"{_NAMES[mode]}\n{label('messages', '条')}")
             axes.set_xlim(0, edges[-1])
+            axes.set_ylim(0, axes.get_ylim()[1] * 1.3)
+            _shade(axes, diary.outages)
         panels[-1].set_xlabel(label("when the message was due (s)", "消息该发的时刻（秒）"))
         made.figure.legend(loc="outside lower center", ncols=3)
         refused = {
@@ -110,9 +110,9 @@ def waiting(diaries: Mapping[Mode, Diary], *kinds: str) -> Picture:
                 highest = max(highest, int(np.nanmax(looks)))
             axes.set_ylabel(f"{_NAMES[mode]}\n{label('messages', '条')}")
         for axes, diary in zip(panels, diaries.values(), strict=True):
+            axes.set_xlim(0, last_s)
             axes.set_ylim(0, highest * 1.35)
-            _shade(axes, diary.outages, highest * 1.35)
-        panels[-1].set_xlim(0, last_s)
+            _shade(axes, diary.outages)
         panels[-1].set_xlabel(label("time (s)", "时间（秒）"))
         made.figure.legend(loc="outside lower center", ncols=2)
         left = {mode: diary.totals(*kinds).lost for mode, diary in diaries.items()}
@@ -125,14 +125,16 @@ def waiting(diaries: Mapping[Mode, Diary], *kinds: str) -> Picture:
     return made.picture
 
 
-def _shade(axes: Any, outages: list[Outage], top: float) -> None:
-    """Shade what was down, and say above what it was."""
+def _shade(axes: Any, outages: list[Outage]) -> None:
+    """Shade what was down, as far as the axes reach, and say above what it was."""
+    (_, right_s), (_, top) = axes.get_xlim(), axes.get_ylim()
     for outage in outages:
-        axes.axvspan(outage.begin_s, outage.end_s, color="#FBE9C6", zorder=0, linewidth=0)
+        end_s = min(outage.end_s, right_s)
+        axes.axvspan(outage.begin_s, end_s, color=_SHADE, zorder=0, linewidth=0)
         victim, victim_zh = _VICTIMS[outage.trouble.victim]
         done, done_zh = _DONE[outage.done]
         axes.text(
-            (outage.begin_s + outage.end_s) / 2,
+            (outage.begin_s + end_s) / 2,
             top * 0.98,
             text(f"{victim} {done}", f"{victim_zh}{done_zh}"),
             ha="center",
