@@ -1,0 +1,119 @@
+"""Gateway processes, groups of clients, and presence watched while gateways die."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Self
+
+from redis.asyncio import Redis
+
+from wsgateway.brokers import free_port
+from wsgateway.lab.reconnect.account import Account, Look
+from wsgateway.lab.reconnect.crowd import Job
+from wsgateway.lab.reconnect.group import Group
+from wsgateway.lab.reconnect.storm import Storm
+from wsgateway.presence.base import presence_key
+from wsgateway.process import GatewayProcess
+
+_LOOK_S = 0.1
+
+
+class Stage:
+    """The gateways of one experiment, and their clients; `async with`, gone at the end.
+
+    Args:
+        redis: URL of the Redis that holds presence.
+        broker: what it is.
+        seed: of the clients' waits.
+    """
+
+    def __init__(self, redis: str, broker: str, seed: int) -> None:
+        self.live: set[str] = set()
+        self._url = redis
+        self._broker = broker
+        self._seed = seed
+        self._prefix = f"reconnect-{secrets.token_hex(3)}:"
+        self._stack = AsyncExitStack()
+        self._groups: list[Group] = []
+        self._looks: list[Look] = []
+        self._died_s = 0.0
+
+    async def __aenter__(self) -> Self:
+        self._redis = await self._stack.enter_async_context(
+            Redis.from_url(self._url, decode_responses=True)
+        )
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the gateways died."""
+        return time.monotonic() - self._died_s
+
+    async def gateway(self, name: str, port: int | None = None) -> tuple[GatewayProcess, int]:
+        """Start a gateway; return it and its port."""
+        port = port or free_port()
+        flags = ["--key-prefix", self._prefix, "--port", str(port)]
+        process = GatewayProcess(name, redis=self._url, flags=flags)
+        await self._stack.enter_async_context(process)
+        self.live.add(name)
+        return process, port
+
+    async def join(self, jobs: Sequence[Job]) -> None:
+        """Connect groups of clients, each from a load process of its own."""
+        self._groups = [Group(job) for job in jobs]
+        async with asyncio.TaskGroup() as joining:
+            for group in self._groups:
+                joining.create_task(self._stack.enter_async_context(group))
+
+    async def die(self, death: Callable[[], Awaitable[float | None]]) -> Account:
+        """Let gateways die, watch everyone come back; return what happened.
+
+        Args:
+            death: does it; returns when the replacement was up, as an Account has it.
+        """
+        self._died_s = time.monotonic()
+        await self._look()
+        async with asyncio.TaskGroup() as living:
+            watching = living.create_task(self._watch())
+            self._died_s = time.monotonic()
+            dying = living.create_task(_result(death()))
+            telling = [living.create_task(group.told()) for group in self._groups]
+            await asyncio.wait([dying, *telling])
+            watching.cancel()
+        await self._look()
+        storms, codes = {}, {}
+        for group, told in zip(self._groups, (one.result() for one in telling), strict=True):
+            name = group.job.group
+            attempts = [at_s - self._died_s for at_s in told.attempts]
+            back = [at_s - self._died_s for at_s in told.back]
+            storms[name] = Storm(group.job.clients, attempts, back)
+            codes[name] = told.codes
+        return Account(self._broker, self._seed, dying.result(), storms, codes, self._looks)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Ask Redis where presence says that everyone is."""
+        live, dead = {}, {}
+        async with self._redis.pipeline(transaction=False) as asking:
+            for group in self._groups:
+                for user in group.job.users:
+                    asking.hget(presence_key(self._prefix, user), "gatewayId")
+            named = iter(await asking.execute())
+        for group in self._groups:
+            names = [next(named) for _ in group.job.users]
+            live[group.job.group] = sum(name in self.live for name in names)
+            dead[group.job.group] = sum(bool(name) and name not in self.live for name in names)
+        self._looks.append(Look(self.now_s, live, dead))
+
+
+async def _result(awaited: Awaitable[float | None]) -> float | None:
+    return await awaited
