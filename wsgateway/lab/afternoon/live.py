@@ -28,9 +28,8 @@ def run(script: Script = AFTERNOON, *, seed: int = 6) -> dict[Mode, Diary]:
     """
     logbook.keep()
     apache = os.environ.get("WSGATEWAY_LESSON_KAFKA") == "apache"
-    diaries = shared_loop().run(both(script, seed, apache=apache), timeout_s=_TIMEOUT_S)
-    say(f"Two diaries of one afternoon, seed {seed}.", f"同一个下午，两本日记，种子 {seed}。")
-    return diaries
+    say(f"The afternoon begins, in both modes, seed {seed}.", f"下午开始，两种模式，种子 {seed}。")
+    return shared_loop().run(both(script, seed, apache=apache), timeout_s=_TIMEOUT_S)
 
 
 async def both(script: Script, seed: int, *, apache: bool) -> dict[Mode, Diary]:
