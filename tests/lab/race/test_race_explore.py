@@ -63,7 +63,7 @@ def test_the_late_cleanup_by_the_seed_of_the_design() -> None:
     assert "s1@g1 T=100" in text
     assert "s2@g2 T=101" in text
     assert "T=102" in text
-    assert text.endswith("broken: a cleanup altered another session's record")
+    assert text.splitlines()[-1].startswith("broken: a cleanup altered another session's record")
 
 
 def test_skew_alone_is_enough_against_timestamps(found: dict[str, Exploration]) -> None:
@@ -71,7 +71,7 @@ def test_skew_alone_is_enough_against_timestamps(found: dict[str, Exploration]) 
     assert trace is not None
     assert trace.start.fast == "g1"
     assert [one.operation for one in trace.steps] == ["connect", "register"] * 2
-    assert str(trace).startswith("the clock of g1 is an hour fast\n")
+    assert str(trace).startswith("the clock of g1 is an hour fast")
     alone = explore(race.DESIGNS["timestamp"], faults=[Fault.SKEW])
     assert alone.counterexample is not None
     assert alone.counterexample.steps == trace.steps

@@ -29,6 +29,8 @@ def parser() -> Parser:
     add("--beats", type=int, default=1, choices=(0, 1, 2), help="refreshes of each [1]")
     add("--without", type=_faults, default=frozenset(), metavar="FAULT[,...]", help=_names(FAULTS))
     add("--with", dest="also", type=_faults, default=frozenset(), metavar="FAULT[,...]")
+    add("--lag", type=int, default=1, choices=(1, 2, 3), help="changes a replica may miss [1]")
+    add("--at-once", action="store_true", help="do not wait until what was lost has healed")
     add("--check", action="store_true", help="compare the models with the Lua on a real server")
     made.epilog = f"Not explored unless asked for: --with {Fault.SERVER_CLOCK}."
     return made
@@ -52,7 +54,9 @@ def _explore(designs: list[Design], given: Namespace) -> int:
     for design in designs:
         began_s = time.monotonic()
         faults = (FAULTS - given.without) | given.also
-        found = explore(design, given.sessions, faults, beats=given.beats)
+        found = explore(
+            design, given.sessions, faults, beats=given.beats, lag=given.lag, heal=not given.at_once
+        )
         broken = broken or found.counterexample is not None
         print(f"{design.title_en}  ({design.name})")
         print(_counts(found) + f" in {time.monotonic() - began_s:.1f} s")

@@ -17,10 +17,11 @@ from wsgateway.lab.picture import (
     canvas,
     label,
 )
+from wsgateway.lab.race.designs import DESIGNS
 from wsgateway.lab.race.explorer import Exploration
 from wsgateway.lab.race.invariants import TITLES, Invariant
 from wsgateway.lab.race.lattice import STAGES, path
-from wsgateway.lab.race.record import Op, State
+from wsgateway.lab.race.record import Op, State, told
 from wsgateway.lab.race.trace import REDIS, Step, Trace
 from wsgateway.lab.race.world import conn_of, gateway_of, session_of
 
@@ -70,15 +71,20 @@ def space_time(trace: Trace) -> Picture:
         axes.set_ylim(last + 0.6, -0.9)
         for number in range(count):
             x, name = _SESSION_X[number], f"{conn_of(number)} @ {gateway_of(number)}"
-            axes.plot((x, x), (-0.2, last + 0.3), color=_COLOURS[number], linewidth=2, zorder=1)
+            left = trace.connected(number)
+            axes.plot((x, x), (-0.2, left), color=_COLOURS[number], linewidth=2, zorder=1)
+            axes.plot((x, x), (left, last + 0.3), ":", color=_COLOURS[number], zorder=1)
             axes.text(x, -0.45, name, ha="center", va="bottom", fontsize=14)
         axes.text(_REDIS_X, -0.45, REDIS, ha="center", va="bottom", fontsize=14)
         _band(axes, trace)
         _arrows(axes, trace)
-        broken = Invariant(trace.broken) if trace.broken else None
-        axes.set_title(
-            text(*TITLES[broken]) if broken else text("Every promise is kept", "所有承诺都守住了")
-        )
+        en, zh = ("every promise is kept", "所有承诺都守住了")
+        if trace.broken:
+            en, zh = TITLES[Invariant(trace.broken)]
+        if trace.design in DESIGNS:
+            design = DESIGNS[trace.design]
+            en, zh = f"{design.title_en}: {en}", f"{design.title_zh}：{zh}"
+        axes.set_title(text(en, zh))
     return made.picture
 
 
@@ -134,11 +140,11 @@ def _arrows(axes: Any, trace: Trace) -> None:
 
 
 def _say(axes: Any, x: float, y: float, one: Step, colour: str, align: str) -> None:
-    en, zh = _NAMES[one.operation]
+    stamp = f" T={told(one.clock)}" if one.clock else ""
     axes.text(
         x,
         y,
-        label(en, zh),
+        label(*_NAMES[one.operation]) + stamp,
         color=colour,
         ha=align,
         va="center",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wsgateway.lab.language import text
 from wsgateway.lab.race.designs import Design
 from wsgateway.lab.race.invariants import TITLES, Invariant
 from wsgateway.lab.race.record import Op, State, told
@@ -10,6 +11,7 @@ from wsgateway.lab.race.step import step
 from wsgateway.lab.race.world import (
     FAULTS,
     Move,
+    Phase,
     Session,
     World,
     conn_of,
@@ -21,14 +23,18 @@ from wsgateway.lab.race.world import (
 REDIS = "Redis"
 
 _WHAT = {
-    "connect": "connects; its register leaves",
-    "leave": "the client is gone; its gateway does not know yet",
-    "notice": "the gateway notices; a cleanup leaves",
-    "beat": "a heartbeat; a refresh leaves",
-    "told": "hears that it was displaced, and closes; a cleanup leaves",
-    "expire": "the record's time to live ends",
-    "failover": "a replica takes over; it has not seen the last change",
+    "connect": ("a register leaves", "发出注册"),
+    "leave": ("the client is gone, its gateway does not know", "客户端已走，网关还不知道"),
+    "notice": ("the gateway notices: a cleanup leaves", "网关发现了：发出清理"),
+    "beat": ("a refresh leaves", "发出刷新"),
+    "told": ("it was displaced: a cleanup leaves", "已被取代：发出清理"),
+    "expire": ("the record's time to live ends", "记录的 TTL 到期"),
+    "failover": ("a replica takes over, and lacks {lost}", "副本接管，缺少{lost}"),
 }
+_UNCHANGED = ("nothing changes", "没有变化")
+_WRITTEN = ("the record is written", "写入记录")
+_GONE = ("the record is gone", "记录没了")
+_SUPERSEDED = ("superseded: it has to go", "被取代：必须离开")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,9 @@ class Step:
         actor: the session, as `s1@g1`, or `Redis`.
         operation: `connect`, `register`, `beat`, `refresh`, `leave`, `notice`, `cleanup`, `told`,
             `expire` or `failover`; `register`, `refresh` and `cleanup` are done by Redis here.
-        what: in words.
+        what: in words, in the language chosen.
         before, after: the record.
+        clock: of the gateway when it asked; 0 where the design reads none.
     """
 
     actor: str
@@ -48,6 +55,7 @@ class Step:
     what: str
     before: State
     after: State
+    clock: int = 0
 
     @property
     def at_redis(self) -> bool:
@@ -87,10 +95,19 @@ class Trace:
             for row in rows
         ]
         if self.start.fast:
-            lines.insert(0, f"the clock of {self.start.fast} is an hour fast")
+            fast = self.start.fast
+            lines.insert(0, _both(f"the clock of {fast} is an hour fast", f"{fast} 的时钟快一小时"))
         if self.broken:
-            lines.append(f"broken: {TITLES[Invariant(self.broken)][0]}")
+            en, zh = TITLES[Invariant(self.broken)]
+            lines.append(_both(f"broken: {en}", f"违背：{zh}"))
         return "\n".join(line.rstrip() for line in lines)
+
+    def connected(self, session: int) -> int:
+        """Return after how many steps a session's client goes; all of them when it stays."""
+        for number, world in enumerate(self.worlds):
+            if world.sessions[session].phase in (Phase.LEFT, Phase.GONE):
+                return number
+        return len(self.steps)
 
 
 def replay(
@@ -142,20 +159,36 @@ def story(design: Design, told: str, *, sessions: int = 2, fast: str = "") -> Tr
 
 
 def _told(before: World, move: Move, after: World) -> Step:
+    records = before.record, after.record
     if move.session < 0:
-        return Step(REDIS, move.what, _WHAT[move.what], before.record, after.record)
+        return Step(REDIS, move.what, _fault(move), *records)
     actor = f"{conn_of(move.session)}@{gateway_of(move.session)}"
     if move.what != "apply":
-        return Step(actor, move.what, _WHAT[move.what], before.record, after.record)
+        return Step(actor, move.what, _both(*_WHAT[move.what]), *records)
     op, clock = before.sessions[move.session].queue[0]
-    stamp = f", T={told(clock)}" if clock else ""
-    return Step(actor, op.value, f"{_effect(before, after)}{stamp}", before.record, after.record)
+    stamp = f"T={told(clock)}: " if clock else ""
+    what = stamp + _both(*_effect(before, after, move.session))
+    return Step(actor, op.value, what, *records, clock)
 
 
-def _effect(before: World, after: World) -> str:
+def _fault(move: Move) -> str:
+    en, zh = _WHAT[move.what]
+    lost = ("the last change", "最后一次修改")
+    if move.lost > 1:
+        lost = (f"the last {move.lost} changes", f"最后 {move.lost} 次修改")
+    return _both(en.format(lost=lost[0]), zh.format(lost=lost[1]))
+
+
+def _effect(before: World, after: World, session: int) -> tuple[str, str]:
+    if before.sessions[session].phase is not after.sessions[session].phase:
+        return _SUPERSEDED
     if after.record == before.record:
-        return "reaches Redis; nothing changes"
-    return "reaches Redis; the record is " + ("gone" if after.record is None else "written")
+        return _UNCHANGED
+    return _GONE if after.record is None else _WRITTEN
+
+
+def _both(en: str, zh: str) -> str:
+    return text(en, zh, separator=" / ")
 
 
 def _shown(record: State) -> str:
