@@ -101,8 +101,11 @@ class Names:
         if not node.args and not node.keywords:
             return  # a name with brackets, as prose writes it: `lab.doctor()`
         function = self.value(node.func)
-        starred = any(isinstance(one, ast.Starred) for one in node.args)
-        if starred or any(one.arg is None for one in node.keywords) or not callable(function):
+        open_ended = any(
+            isinstance(one, ast.Starred) or (isinstance(one, ast.Constant) and one.value is ...)
+            for one in node.args
+        )
+        if open_ended or any(one.arg is None for one in node.keywords) or not callable(function):
             return
         try:
             signature = inspect.signature(function)
