@@ -21,6 +21,7 @@ from wsgateway.lab.reconnect.storm import BUCKET_S, Storm
 
 Storms = Mapping[str, Storm]
 
+_ALIKE = 1.2  # two peaks no further apart than this are called the same
 _LOOKS: Mapping[str, tuple[tuple[str, str], str, Any]] = {
     "none": (("none", "立即"), RED, ":"),
     "fixed": (("fixed", "固定"), ORANGE, "-."),
@@ -51,7 +52,6 @@ def attempts(storms: Storms, *, until_s: float, up_s: float | None = None) -> Pi
             counts = storm.counts()
             heights = [counts[n] for n in range(len(edges))]
             axes.bar(edges, heights, width=BUCKET_S, align="edge", color=colour)
-            axes.set_yscale("symlog", linthresh=10)
             if up_s is not None:
                 axes.axvline(up_s, color=BLACK, linestyle=":", linewidth=1.5)
             axes.annotate(
@@ -63,11 +63,9 @@ def attempts(storms: Storms, *, until_s: float, up_s: float | None = None) -> Pi
                 bbox={"fc": "white", "ec": colour, "alpha": 0.9, "boxstyle": "round"},
             )
         panels[-1].set_xlim(0, until_s)
-        panels[-1].set_ylim(0, 4 * max(storm.peak() for storm in storms.values()))
+        panels[-1].set_ylim(0, 1.15 * max(storm.peak() for storm in storms.values()))
         panels[-1].set_xlabel(label("time since the death (s)", "死亡之后的时间（秒）"))
-        made.figure.supylabel(
-            label("attempts per 0.1 s (log scale)", "每 0.1 秒尝试次数（对数轴）"), fontsize=12
-        )
+        made.figure.supylabel(label("attempts per 0.1 s", "每 0.1 秒尝试次数"), fontsize=12)
         panels[0].set_title(_peaks(storms))
     return made.picture
 
@@ -79,8 +77,10 @@ def _peaks(storms: Storms) -> str:
     )
     times = storms[high].peak() / max(storms[low].peak(), 1)
     (low_en, low_zh), (high_en, high_zh) = _LOOKS[low][0], _LOOKS[high][0]
+    if times < _ALIKE:
+        return text("The same peak: the waves only move apart", "峰一样高：波只是隔得更开")
     return text(
-        f"Highest peak: {high_en}, {times:,.0f} times that of {low_en}",
+        f"Highest peak: {high_en}, {times:,.0f} times {low_en}",
         f"最高的峰：{high_zh}，是{low_zh}的 {times:,.0f} 倍",
     )
 
@@ -145,7 +145,7 @@ def healing(account: Account) -> Picture:
             if axes is panels[0]:
                 for area, names in zip(drawn, _SAID, strict=True):
                     area.set_label(label(*names))
-            axes.set_ylabel(label(*_LOOKS[name][0]).replace(" (", "\n(").replace(" / ", "\n"))
+            axes.set_ylabel(f"{label(*_SHORT.get(name, _LOOKS[name][0]))}\n(%)")
             axes.grid(visible=False)
         panels[-1].set_xlim(0, at_s[-1])
         panels[-1].set_ylim(0, 100)
@@ -161,6 +161,7 @@ def healing(account: Account) -> Picture:
     return made.picture
 
 
+_SHORT = {"crash": ("crash", "崩溃"), "drain": ("drain", "排空")}
 _SAID = (
     ("a live gateway", "活网关"),
     ("a dead gateway", "死网关"),

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Self
 
 from redis.asyncio import Redis
@@ -37,7 +38,6 @@ class Stage:
         self._prefix = f"reconnect-{secrets.token_hex(3)}:"
         self._stack = AsyncExitStack()
         self._groups: list[Group] = []
-        self._looks: list[Look] = []
         self._died_s = 0.0
 
     async def __aenter__(self) -> Self:
@@ -76,16 +76,16 @@ class Stage:
         Args:
             death: does it; returns when the replacement was up, as an Account has it.
         """
+        before = await self._look()
         self._died_s = time.monotonic()
-        await self._look()
+        looks = [replace(before, at_s=0.0)]
         async with asyncio.TaskGroup() as living:
-            watching = living.create_task(self._watch())
-            self._died_s = time.monotonic()
             dying = living.create_task(_result(death()))
+            watching = living.create_task(self._watch(looks))
             telling = [living.create_task(group.told()) for group in self._groups]
             await asyncio.wait([dying, *telling])
             watching.cancel()
-        await self._look()
+        looks.append(await self._look())
         storms, codes = {}, {}
         for group, told in zip(self._groups, (one.result() for one in telling), strict=True):
             name = group.job.group
@@ -93,14 +93,14 @@ class Stage:
             back = [at_s - self._died_s for at_s in told.back]
             storms[name] = Storm(group.job.clients, attempts, back)
             codes[name] = told.codes
-        return Account(self._broker, self._seed, dying.result(), storms, codes, self._looks)
+        return Account(self._broker, self._seed, dying.result(), storms, codes, looks)
 
-    async def _watch(self) -> None:
+    async def _watch(self, looks: list[Look]) -> None:
         while True:
+            looks.append(await self._look())
             await asyncio.sleep(_LOOK_S)
-            await self._look()
 
-    async def _look(self) -> None:
+    async def _look(self) -> Look:
         """Ask Redis where presence says that everyone is."""
         live, dead = {}, {}
         async with self._redis.pipeline(transaction=False) as asking:
@@ -112,7 +112,7 @@ class Stage:
             names = [next(named) for _ in group.job.users]
             live[group.job.group] = sum(name in self.live for name in names)
             dead[group.job.group] = sum(bool(name) and name not in self.live for name in names)
-        self._looks.append(Look(self.now_s, live, dead))
+        return Look(self.now_s, live, dead)
 
 
 async def _result(awaited: Awaitable[float | None]) -> float | None:
