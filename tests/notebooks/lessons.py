@@ -11,9 +11,9 @@ LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 # Terms with a plain everyday sense in English, where Chinese rightly uses another word.
 _EVERYDAY = {
-    "batch", "client", "cluster", "gap", "hop", "race", "record", "register", "route", "sender",
-    "settled", "status", "user", "window", "refresh", "forward", "timeout", "deadline", "unknown",
-    "offline", "delivered", "routed", "trace", "claim",
+    "accepted", "batch", "claim", "client", "cluster", "deadline", "delivered", "forward", "gap",
+    "hop", "offline", "race", "record", "refresh", "register", "route", "routed", "sender",
+    "settled", "status", "timeout", "trace", "unknown", "user", "window",
 }  # fmt: skip
 # What a term may be shortened to where it is clear.
 _SHORT = {"broker": "代理", "presence": "在线", "throughput": "吞吐"}
