@@ -98,9 +98,9 @@ async def part(redis: str, broker: str, each: int, seed: int) -> Account:
         seed: of their waits.
     """
     async with Stage(redis, broker, seed) as stage:
-        (crashing, _), (draining, _), (survivor, _) = [
-            await stage.gateway(name) for name in ("g1", "g2", "g3")
-        ]
+        (crashing, _), (draining, _), (survivor, _) = await asyncio.gather(
+            *(stage.gateway(name) for name in ("g1", "g2", "g3"))
+        )
         jobs = [
             Job("crash", each, [crashing.url, survivor.url], None, seed),
             Job("drain", each, [draining.url, survivor.url], None, seed),
