@@ -16,9 +16,11 @@ from wsgateway.lab import (
     ladder_plots,
     log_checks,
     log_plots,
+    loops,
     meter,
     plots,
     race,
+    ready,
     reckoning,
     reconnect,
     scale_checks,
@@ -31,6 +33,7 @@ from wsgateway.lab.cluster import Cluster, close
 from wsgateway.lab.language import language, say
 from wsgateway.lab.logbook import log
 from wsgateway.lab.predict import predict
+from wsgateway.lab.ready import doctor
 from wsgateway.lab.user import User
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "checks",
     "close",
     "cost_plots",
+    "doctor",
     "fleet",
     "fleet_plots",
     "kill",
@@ -52,10 +56,12 @@ __all__ = [
     "log",
     "log_checks",
     "log_plots",
+    "loops",
     "meter",
     "plots",
     "predict",
     "race",
+    "ready",
     "reckoning",
     "reconnect",
     "say",

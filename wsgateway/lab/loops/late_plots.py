@@ -78,7 +78,7 @@ def nesting(waits: Waits) -> Picture:
         bars.set_yticks(rows, [label(*name) for name in names.values()])
         bars.invert_yaxis()
         bars.grid(axis="y", visible=False)
-        bars.set_xlabel(label("outline: asked, bar: got (ms)", "框：所求，条：所得（毫秒）"))
+        bars.set_xlabel(text("asked: outline, got: bar (ms)", "框：所求，条：所得（毫秒）"))
         bars.set_title(label("the two callers", "两个调用者"), fontsize=13)
         made.figure.suptitle(
             text(

@@ -12,7 +12,7 @@ from wsgateway.lab.picture import BLUE, GREEN, GREY, ORANGE, RED, SKY, Picture, 
 
 _LINES = (
     (("list", "user_of"), ("a list", "一个列表"), ORANGE, "-", "o"),
-    (("one map", "user_of"), ("one map, the other way", "一张表，反着查"), SKY, "--", "s"),
+    (("one map", "user_of"), ("one map, the other way round", "一张表，反着查"), SKY, "--", "s"),
     (("hub", "user_of"), ("two maps (hub)", "两张表（连接表）"), BLUE, "-", "D"),
 )
 _KIB_PER_GIB = 1 << 20
@@ -42,7 +42,7 @@ def cost(costs: Mapping[tuple[str, str], Sequence[Cost]]) -> Picture:
             axes.set_xlabel(label("users (log scale)", "用户数（对数轴）"))
         counted.set_ylabel(label("comparisons", "比较次数"))
         timed.set_ylabel(label("time (µs)", "时间（微秒）"))
-        made.figure.legend(loc="outside lower center", ncols=3, columnspacing=1.2)
+        made.figure.legend(loc="outside lower center", ncols=2)
         last_list, last_hub = costs["list", "user_of"][-1], costs["hub", "user_of"][-1]
         made.figure.suptitle(
             text(
@@ -76,7 +76,7 @@ def memory(weights: Sequence[Weight]) -> Picture:
         axes.plot(users, line, color=GREY, linestyle="--", linewidth=1.5)
         axes.plot(users, mib, "o", color=BLUE, markersize=10)
         axes.set_xlabel(label("idle connections", "空闲连接数"))
-        axes.set_ylabel(label("resident memory (MiB)", "常驻内存（MiB）"))
+        axes.set_ylabel(label("memory (MiB)", "内存（MiB）"))
         axes.set_ylim(0, max(mib) * 1.15)
         fit = round(_KIB_PER_GIB / each, -3)
         axes.set_title(
@@ -108,7 +108,7 @@ def outbox(bounded: Fed, unbounded: Fed, reader: Fed) -> Picture:
         axes.annotate(
             label(f"closed: {bounded.code}", f"关闭：{bounded.code}"),
             (closed_s, peak),
-            xytext=(10, 8),
+            xytext=(12, -18),
             textcoords="offset points",
         )
         axes.axhline(1, color=GREY, linewidth=1, zorder=0)

@@ -1,0 +1,8 @@
+"""Lesson 0: is everything there, what is running, and where do gateways live."""
+
+from wsgateway.lab.ready import checks, plots
+from wsgateway.lab.ready.attempt import Attempt, attempt, planted
+from wsgateway.lab.ready.doctor import doctor
+from wsgateway.lab.ready.state import chat_while, look
+
+__all__ = ["Attempt", "attempt", "chat_while", "checks", "doctor", "look", "planted", "plots"]
