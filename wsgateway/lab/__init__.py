@@ -25,6 +25,7 @@ from wsgateway.lab import (
     reconnect,
     scale_checks,
     sizing,
+    timing,
     topic,
 )
 from wsgateway.lab.bare import Bare
@@ -67,5 +68,6 @@ __all__ = [
     "say",
     "scale_checks",
     "sizing",
+    "timing",
     "topic",
 ]
