@@ -42,7 +42,21 @@ class Exploration:
     lattice: Lattice = field(default_factory=dict)
 
 
-Edges = dict[World, list[tuple[World, tuple[str, ...]]]]
+@dataclass(slots=True)
+class _Graph:
+    """All situations by number, in the order in which they were met.
+
+    Args:
+        worlds: the situations.
+        came: from which, and by which move, each was met first; None for a start.
+        edges: where each leads, and what that breaks.
+    """
+
+    # Why: by number, so that each situation is kept once, however many steps lead to it.
+    # 原因：用编号，这样无论有多少步通向一个局面，它都只存一份。
+    worlds: list[World]
+    came: list[tuple[int, Move] | None]
+    edges: list[list[tuple[int, tuple[str, ...]]]] = field(default_factory=list)
 
 
 def explore(
@@ -72,45 +86,43 @@ def explore(
     found = Exploration(design, chosen, heal)
     begin = World((Session(beats=beats),) * sessions, lag=lag, faults=chosen)
     starts = list(_starts(begin, design))
-    edges = _walk(found, starts)
-    found.states = len(edges)
-    found.transitions = sum(len(out) for out in edges.values())
-    _count(found, edges, starts)
+    graph = _walk(found, starts)
+    found.states = len(graph.edges)
+    found.transitions = sum(map(len, graph.edges))
+    _count(found, graph.edges, len(starts))
     if sessions == 2:
-        broken = {after for out in edges.values() for after, breaks in out if breaks}
-        found.lattice = lattice(edges, broken)
+        broken = {after for out in graph.edges for after, breaks in out if breaks}
+        found.lattice = lattice(graph.worlds, [graph.worlds[number] for number in broken])
     if found.shortest:
         found.counterexample = min(found.shortest.values(), key=lambda trace: len(trace.steps))
     return found
 
 
-def _walk(found: Exploration, starts: list[World]) -> Edges:
-    """Walk wave by wave, and note the first way to break each invariant."""
+def _walk(found: Exploration, starts: list[World]) -> _Graph:
+    """Walk breadth first, and note the first way to break each invariant."""
     design, heal = found.design, found.heal
-    came: dict[World, tuple[World, Move] | None] = dict.fromkeys(starts)
-    edges: Edges = {}
-    wave = starts
-    while wave:
-        following = []
-        for world in wave:
-            out = edges[world] = []
-            for move in moves(world, found.faults):
-                after, broken = step(world, move, design.model, clocked=design.clocked, heal=heal)
-                after = ranked(after)
-                out.append((after, broken))
-                for name in broken:
-                    if name not in found.shortest:
-                        start, way = _way(came, world)
-                        found.shortest[name] = replay(design, start, [*way, move], name, heal=heal)
-                if after not in came:
-                    came[after] = world, move
-                    following.append(after)
-        if len(came) > MAX_STATES:
+    known = {world: number for number, world in enumerate(starts)}
+    graph = _Graph(list(starts), [None] * len(starts))
+    for here, world in enumerate(graph.worlds):  # which grows meanwhile
+        out = []
+        for move in moves(world, found.faults):
+            after, broken = step(world, move, design.model, clocked=design.clocked, heal=heal)
+            after = ranked(after)
+            there = known.setdefault(after, len(known))
+            if there == len(graph.worlds):
+                graph.worlds.append(after)
+                graph.came.append((here, move))
+            out.append((there, broken))
+            for name in broken:
+                if name not in found.shortest:
+                    start, way = _way(graph, here)
+                    found.shortest[name] = replay(design, start, [*way, move], name, heal=heal)
+        graph.edges.append(out)
+        if len(known) > MAX_STATES:
             raise ValueError(
                 f"more than {MAX_STATES:,} situations: fewer sessions, beats or faults"
             )
-        wave = following
-    return edges
+    return graph
 
 
 def _starts(begin: World, design: Design) -> Iterator[World]:
@@ -121,44 +133,42 @@ def _starts(begin: World, design: Design) -> Iterator[World]:
         yield begin._replace(fast="g2")
 
 
-def _way(came: dict[World, tuple[World, Move] | None], world: World) -> tuple[World, list[Move]]:
-    """Return the start of the shortest way to `world`, and the moves along it."""
+def _way(graph: _Graph, number: int) -> tuple[World, list[Move]]:
+    """Return the start of the shortest way to a situation, and the moves along it."""
     back: list[Move] = []
-    while (before := came[world]) is not None:
-        world, move = before
+    while (before := graph.came[number]) is not None:
+        number, move = before
         back.append(move)
-    return world, back[::-1]
+    return graph.worlds[number], back[::-1]
 
 
-def _count(found: Exploration, edges: Edges, starts: list[World]) -> None:
-    """Count the ways from the start to the end, and those on which something breaks."""
+def _count(found: Exploration, edges: list[list[tuple[int, tuple[str, ...]]]], starts: int) -> None:
+    """Count the ways from the starts to the ends, and those on which something breaks."""
     # Why: counted, not walked. There are millions of ways through some ten thousand situations;
     # the ways to a situation are the sum of the ways to those before it.
     # 原因：是数出来的，不是逐条走的。一万来个局面之间有上百万条路；
     # 到一个局面的路数，等于到它各个前驱的路数之和。
     names = list(found.shortest)
-    before = Counter(after for out in edges.values() for after, _ in out)
-    ways = {world: [0] * (2 + len(names)) for world in edges}
-    for world in starts:
-        ways[world] = [1] * (2 + len(names))
-    ready, ends = list(starts), [0] * (2 + len(names))
+    before = Counter(after for out in edges for after, _ in out)
+    ways = {number: [1] * (2 + len(names)) for number in range(starts)}
+    ready, ends = list(range(starts)), [0] * (2 + len(names))
     while ready:
-        world = ready.pop()
-        here = ways.pop(world)
-        if not edges[world]:
+        number = ready.pop()
+        here = ways.pop(number)
+        if not edges[number]:
             ends = [a + b for a, b in zip(ends, here, strict=True)]
-        for after, broken in edges[world]:
-            there = ways[after]
+        for after, broken in edges[number]:
+            there = ways.setdefault(after, [0] * len(ends))
             there[0] += here[0]
             if not broken:
                 there[1] += here[1]
-            for number, name in enumerate(names, 2):
+            for place, name in enumerate(names, 2):
                 if name not in broken:
-                    there[number] += here[number]
+                    there[place] += here[place]
             before[after] -= 1
             if not before[after]:
                 ready.append(after)
     found.schedules = ends[0]
     found.bad["any"] = ends[0] - ends[1]
-    for number, name in enumerate(names, 2):
-        found.bad[str(name)] = ends[0] - ends[number]
+    for place, name in enumerate(names, 2):
+        found.bad[str(name)] = ends[0] - ends[place]
