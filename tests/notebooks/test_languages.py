@@ -49,7 +49,7 @@ def test_both_languages_say_the_same_things(source: str) -> None:
 @pytest.mark.parametrize("source", MARKDOWN)
 def test_no_cjk_punctuation_inside_bold(source: str) -> None:
     # CommonMark does not close ** after it when a letter follows: the stars would show.
-    for bold in re.findall(r"\*\*([^*]+)\*\*", source):
+    for bold in re.findall(r"\*\*([^*]+)\*\*", re.sub(r"`[^`]*`", "", source)):
         assert not re.search(r"[，。：；！？、（）“”《》]", bold)
 
 
