@@ -3,6 +3,16 @@
 from wsgateway.lab.ready import checks, plots
 from wsgateway.lab.ready.attempt import Attempt, attempt, planted
 from wsgateway.lab.ready.doctor import doctor
-from wsgateway.lab.ready.state import chat_while, look
+from wsgateway.lab.ready.state import answers, chat_while, look
 
-__all__ = ["Attempt", "attempt", "chat_while", "checks", "doctor", "look", "planted", "plots"]
+__all__ = [
+    "Attempt",
+    "answers",
+    "attempt",
+    "chat_while",
+    "checks",
+    "doctor",
+    "look",
+    "planted",
+    "plots",
+]

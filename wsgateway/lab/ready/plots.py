@@ -53,7 +53,14 @@ def cluster(state: State) -> Picture:
 def _kernel(axes: Any, pid: int) -> None:
     axes.add_patch(
         FancyBboxPatch(
-            (0.2, -0.25), 9.6, 3.0, boxstyle="round,pad=0.1", fc="#F3F6FA", ec=GREY, ls="--"
+            (0.2, -0.25),
+            9.6,
+            3.0,
+            boxstyle="round,pad=0.1",
+            fc="#F3F6FA",
+            ec=GREY,
+            ls="--",
+            zorder=-1,
         )
     )
     axes.text(
@@ -83,7 +90,7 @@ def chat(seen: Chat) -> Picture:
     with canvas(
         "Messages over time, one dot each; the time the cell slept is shaded, dots go on in it.",
         "消息随时间到达，每条一个点；阴影是单元格睡着的时间，里面的点照样不断。",
-        height_in=3.4,
+        height_in=3.8,
     ) as made:
         axes = made.figure.add_subplot()
         axes.axvspan(seen.since_s, seen.until_s, color="#DDDDDD", zorder=0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from time import monotonic
 
+from wsgateway.brokers.find import listens
 from wsgateway.client import Client
 from wsgateway.lab.cluster import Cluster
 from wsgateway.lab.loop import shared_loop
@@ -52,6 +53,11 @@ def look(cluster: Cluster, *users: str) -> State:
         {user: cluster.redis("HGET", f"presence:{user}", "gatewayId") for user in users},
         cluster.redis_broker,
     )
+
+
+def answers(url: str) -> bool:
+    """Whether somebody listens at the address of a gateway."""
+    return shared_loop().run(listens(int(url.rpartition(":")[2].partition("/")[0])))
 
 
 @dataclass(frozen=True, slots=True)
