@@ -68,6 +68,14 @@ def test_a_bare_user_who_is_refused_hears_why() -> None:
             erin.frame(timeout_s=0.1)
 
 
+def test_a_bare_user_sends_and_hears_the_answer() -> None:
+    with Cluster("g1", name="sends") as cluster, Bare(cluster, "erin", on="g1") as erin:
+        bob = cluster.user("bob", on="g1")
+        assert erin.send("bob", "hi")["status"] == "delivered"
+        assert bob.receive().content == "hi"
+        assert erin.send("nobody", "hi")["status"] == "offline"
+
+
 def test_a_cluster_on_redis_has_no_topics() -> None:
     with (
         Cluster("g1", name="no-topics") as cluster,

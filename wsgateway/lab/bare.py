@@ -1,6 +1,7 @@
 """A user without our client: what really comes over the socket."""
 
 import json
+import secrets
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -41,6 +42,11 @@ class Bare:
     def ping(self) -> dict[str, Any]:
         """Send a heartbeat, as our client does by itself, and wait for the answer."""
         return shared_loop().run(_asked(self._socket, {"type": "ping"}), _PATIENCE_S)
+
+    def send(self, to: str, content: str) -> dict[str, Any]:
+        """Send a message with an id, and wait for the next frame: its answer."""
+        message = {"type": "message", "to": to, "content": content, "id": secrets.token_hex(4)}
+        return shared_loop().run(_asked(self._socket, message), _PATIENCE_S)
 
     def close(self) -> None:
         """Leave. Closing twice is fine."""
