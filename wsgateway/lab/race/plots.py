@@ -22,7 +22,7 @@ from wsgateway.lab.race.explorer import Exploration
 from wsgateway.lab.race.invariants import TITLES, Invariant
 from wsgateway.lab.race.lattice import STAGES, path
 from wsgateway.lab.race.record import Op, State, told
-from wsgateway.lab.race.trace import REDIS, Step, Trace
+from wsgateway.lab.race.trace import REDIS, Trace
 from wsgateway.lab.race.world import conn_of, gateway_of, session_of
 
 _COLOURS = (BLUE, GREEN, PINK)  # of sessions
@@ -68,12 +68,14 @@ def space_time(trace: Trace) -> Picture:
         last = len(trace.steps)
         count = len(trace.start.sessions)
         axes.set_xlim(-0.75, _SESSION_X[count - 1] + 0.75)
-        axes.set_ylim(last + 0.6, -0.9)
+        axes.set_ylim(last + 0.8, -0.9)
         for number in range(count):
             x, name = _SESSION_X[number], f"{conn_of(number)} @ {gateway_of(number)}"
             left = trace.connected(number)
-            axes.plot((x, x), (-0.2, left), color=_COLOURS[number], linewidth=2, zorder=1)
-            axes.plot((x, x), (left, last + 0.3), ":", color=_COLOURS[number], zorder=1)
+            end = last + 0.6
+            until = left if left < last else end
+            axes.plot((x, x), (-0.2, until), color=_COLOURS[number], linewidth=2, zorder=1)
+            axes.plot((x, x), (until, end), ":", color=_COLOURS[number], zorder=1)
             axes.text(x, -0.45, name, ha="center", va="bottom", fontsize=14)
         axes.text(_REDIS_X, -0.45, REDIS, ha="center", va="bottom", fontsize=14)
         _band(axes, trace)
@@ -92,66 +94,54 @@ def _band(axes: Any, trace: Trace) -> None:
     """Draw whom the record names between one step and the next."""
     for row, one in enumerate(trace.steps, 1):
         owner = _colour(one.after)
-        until = row + 1 if row < len(trace.steps) else row + 0.3
+        until = row + 1 if row < len(trace.steps) else row + 0.6
         axes.plot(
             (_REDIS_X,) * 2, (row, until), color=owner, lw=11, solid_capstyle="butt", zorder=1
         )
         if one.after != one.before:
-            axes.text(
-                _REDIS_X + 0.07,
-                row + 0.33,
-                str(one.after) if one.after else text("no record", "没有记录"),
-                fontsize=11,
-                va="center",
-            )
+            words = str(one.after) if one.after else text("no record", "没有记录")
+            _say(axes, _REDIS_X + 0.07, row + 0.33, words, "black")
     axes.plot((_REDIS_X,) * 2, (-0.2, 1), color=GREY, linewidth=2, zorder=1)
 
 
 def _arrows(axes: Any, trace: Trace) -> None:
-    under_way: dict[str, deque[int]] = {}
+    sent: dict[str, deque[float]] = {}
     for row, one in enumerate(trace.steps, 1):
-        bad = trace.broken and row == len(trace.steps)
-        colour = RED if bad else "#222222"
+        colour = RED if row - 1 == trace.at else "#222222"
+        stamp = f" T={told(one.clock)}" if one.clock else ""
+        name = label(*_NAMES[one.operation]) + stamp
         if one.actor == REDIS:
             axes.plot(_REDIS_X, row, marker="X", color=ORANGE, markersize=13, zorder=3)
-            _say(axes, _REDIS_X + 0.07, row, one, colour, "left")
+            _say(axes, _REDIS_X + 0.07, row, name, colour)
             continue
         number = session_of(one.actor.partition("@")[0])
-        x = _SESSION_X[number]
-        queue = under_way.setdefault(one.actor, deque())
+        x, queue = _SESSION_X[number], sent.setdefault(one.actor, deque())
+        side = 1 if x > _REDIS_X else -1
         if one.at_redis:
-            side = -0.055 if x < _REDIS_X else 0.055
-            axes.annotate(
-                "",
-                (_REDIS_X + side, row),
-                (x, queue.popleft()),
-                arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 2.6 if bad else 1.7},
-                zorder=2,
-            )
-            _say(
-                axes, _REDIS_X + 4 * side, row - 0.24, one, colour, "right" if side < 0 else "left"
-            )
+            near = _REDIS_X + 0.055 * side
+            _arrow(axes, (x, queue.popleft()), (near, row), colour)
+            _say(axes, _REDIS_X + 0.22 * side, row - 0.24, name, colour)
+            if one.superseded:
+                _arrow(axes, (near, row), (x, row + 0.5), colour)
+                _say(axes, x + 0.07 * side, row + 0.5, label(*_NAMES["told"]), colour)
+                queue.append(row + 0.5)
         else:
             axes.plot(x, row, "o", color=_COLOURS[number], markersize=9, zorder=3)
-            outside = -0.07 if x < _REDIS_X else 0.07
-            _say(axes, x + outside, row, one, colour, "right" if outside < 0 else "left")
+            _say(axes, x + 0.07 * side, row, name, colour)
             if one.operation in _SENDS:
                 queue.append(row)
 
 
-def _say(axes: Any, x: float, y: float, one: Step, colour: str, align: str) -> None:
-    stamp = f" T={told(one.clock)}" if one.clock else ""
-    axes.text(
-        x,
-        y,
-        label(*_NAMES[one.operation]) + stamp,
-        color=colour,
-        ha=align,
-        va="center",
-        fontsize=11,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
-        zorder=2.5,
-    )
+def _arrow(axes: Any, a: tuple[float, float], b: tuple[float, float], colour: str) -> None:
+    look = {"arrowstyle": "-|>", "color": colour, "lw": 2.6 if colour == RED else 1.7}
+    axes.annotate("", b, a, arrowprops=look, zorder=2)
+
+
+def _say(axes: Any, x: float, y: float, words: str, colour: str) -> None:
+    """Write beside what is at `x`: away from Redis."""
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
+    align = "left" if x > _REDIS_X else "right"
+    axes.text(x, y, words, color=colour, ha=align, va="center", fontsize=11, bbox=paper, zorder=2.5)
 
 
 def _colour(record: State) -> str:

@@ -48,6 +48,7 @@ class Step:
         what: in words, in the language chosen.
         before, after: the record.
         clock: of the gateway when it asked; 0 where the design reads none.
+        superseded: a refresh, and it was told to go.
     """
 
     actor: str
@@ -56,6 +57,7 @@ class Step:
     before: State
     after: State
     clock: int = 0
+    superseded: bool = False
 
     @property
     def at_redis(self) -> bool:
@@ -74,6 +76,7 @@ class Trace:
         steps: the same, told.
         worlds: the situation at the start, and after each step.
         broken: the invariant, or "" if none breaks.
+        at: the number of the step that breaks it, from 0; -1 if none does.
     """
 
     design: str
@@ -82,6 +85,7 @@ class Trace:
     steps: tuple[Step, ...]
     worlds: tuple[World, ...]
     broken: str
+    at: int
 
     def __str__(self) -> str:
         rows = [
@@ -122,13 +126,15 @@ def replay(
         broken: what is shown; the invariant that breaks first by default.
         heal: as in `explore`.
     """
-    worlds, steps = [start], []
+    worlds, steps, at = [start], list[Step](), -1
     for move in way:
         after, breaks = step(worlds[-1], move, design.model, clocked=design.clocked, heal=heal)
         steps.append(_told(worlds[-1], move, after))
         worlds.append(after)
         broken = broken or next(iter(breaks), "")
-    return Trace(design.name, start, tuple(way), tuple(steps), tuple(worlds), broken)
+        if at < 0 and broken in breaks:
+            at = len(steps) - 1
+    return Trace(design.name, start, tuple(way), tuple(steps), tuple(worlds), broken, at)
 
 
 def story(design: Design, told: str, *, sessions: int = 2, fast: str = "") -> Trace:
@@ -167,8 +173,9 @@ def _told(before: World, move: Move, after: World) -> Step:
         return Step(actor, move.what, _both(*_WHAT[move.what]), *records)
     op, clock = before.sessions[move.session].queue[0]
     stamp = f"T={told(clock)}: " if clock else ""
-    what = stamp + _both(*_effect(before, after, move.session))
-    return Step(actor, op.value, what, *records, clock)
+    effect = _effect(before, after, move.session)
+    what = stamp + _both(*effect)
+    return Step(actor, op.value, what, *records, clock, effect == _SUPERSEDED)
 
 
 def _fault(move: Move) -> str:
