@@ -88,7 +88,7 @@ WRONG = {
             "        name for name in sorted(woke)\n"
             "        if any(due - 40 <= at <= due for at in woke[name])\n"
             "    )",
-            "late tick",
+            "just before it was due",
         ),
         "always the same": ('def blocker(ticks, woke):\n    return "backup"', "tick"),
         "a moment": (

@@ -2,7 +2,7 @@
 
 from wsgateway.lab.ready import checks, plots
 from wsgateway.lab.ready.attempt import Attempt, attempt, planted
-from wsgateway.lab.ready.doctor import doctor
+from wsgateway.lab.ready.checkup import doctor
 from wsgateway.lab.ready.state import answers, chat_while, look
 
 __all__ = [
