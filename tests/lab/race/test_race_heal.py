@@ -88,6 +88,11 @@ def test_times_as_people_read_them() -> None:
         ("'timestamp', text", "'timestamp', 'now'", "'now' is not a time"),
         ("{ text, old[1] or '', old[2]", "{ text, old[2] or '', old[1]", "it answers"),
         ("{ text,", "{ 'soon',", "'soon' is not a time"),
+        (
+            "return {",
+            "return { text, ARGV[1], ARGV[2], '' } or {",
+            "it answers that gateway g1, s1",
+        ),
         ("return {", "redis.call('SET', KEYS[1], 'x') return {", "WRONGTYPE|no time to live"),
     ],
 )

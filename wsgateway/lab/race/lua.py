@@ -112,10 +112,9 @@ class LuaModel:
         *_, answer, fields, left_ms, _ = pipeline.execute()
         if left_ms == -1:
             raise ScriptFailed(f"{call.op}: the record has no time to live: PEXPIRE is missing")
-        known: Owners = {(call.conn, call.gateway)}
-        if old is not None:
-            known.add((old.conn, old.gateway))
-        return _record(fields, call, known), _reply(answer, call, known)
+        there: Owners = {(old.conn, old.gateway)} if old else set()
+        known = there | {(call.conn, call.gateway)}
+        return _record(fields, call, known), _reply(answer, call, there)
 
 
 def _arguments(call: Call, moved: int) -> tuple[str | int, ...]:
@@ -136,10 +135,10 @@ def _record(fields: list[str | None], call: Call, known: Owners) -> State:
     return Record(str(gateway), str(conn), _time(time, call))
 
 
-def _reply(answer: Any, call: Call, known: Owners) -> Reply:
+def _reply(answer: Any, call: Call, there: Owners) -> Reply:
     if call.op is Op.REGISTER and isinstance(answer, list) and len(answer) >= 3:
         epoch, gateway, conn, *_ = answer
-        if conn and (conn, gateway) not in known:
+        if conn and (conn, gateway) not in there:
             raise ScriptFailed(f"{call.op}: it answers that gateway {gateway}, {conn} went")
         return Reply(epoch=_time(epoch, call), displaced=conn or "")
     return Reply(superseded=answer == "superseded")
