@@ -9,7 +9,7 @@ import pytest
 from pages import NOTEBOOKS, ROOT, block, name_of, table
 
 GUIDE = ROOT / "docs" / "instructor-guide.md"
-ROUTES = {"half-day": 180, "one-day": 360, "day-one": 360, "day-two": 360}  # minutes, lunch apart
+ROUTES = {"half-day": 180, "one-day": 360, "day-one": 300, "day-two": 300}  # minutes, lunch apart
 
 every_lesson = pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
 
