@@ -49,3 +49,19 @@ def test_the_columns_always_add_up(run: tuple[list[Status | None], list[int]]) -
     totals = ledger(statuses, arrivals if statuses else []).totals()
     columns = totals.arrived + totals.offline + totals.unknown + totals.lost + totals.open
     assert columns == totals.sent
+
+
+def test_what_expired_and_why_the_rest_is_lost() -> None:
+    ledger = Ledger()
+    for number, status in enumerate((Status.ACCEPTED, Status.ROUTED, Status.ROUTED, Status.ROUTED)):
+        assert ledger.sent(PAIR) == number
+        ledger.answered(PAIR, number, status)
+    ledger.expired(PAIR, 0)
+    for number in (1, 2):
+        ledger.blame(PAIR, number, "the line was cut")
+    ledger.arrived(PAIR, 2)
+    totals = ledger.totals()
+    assert (totals.expired, totals.lost, totals.arrived) == (1, 2, 1)
+    assert totals.reasons == {"the line was cut": 1}
+    assert totals.sent == totals.arrived + totals.expired + totals.lost
+    assert str(totals).endswith("expired 1 (the line was cut 1)")

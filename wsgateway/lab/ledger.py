@@ -1,7 +1,8 @@
 """The message ledger: what was sent, what became of it, and whether the columns add up."""
 
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
 from wsgateway.protocol import Status
 
@@ -12,7 +13,7 @@ PROMISED = (Status.DELIVERED, Status.ROUTED, Status.ACCEPTED)
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The ledger's columns: sent = arrived + offline + unknown + lost + open.
+    """The ledger's columns: sent = arrived + offline + unknown + expired + lost + open.
 
     Args:
         sent: messages given to a gateway.
@@ -21,9 +22,11 @@ class Totals:
         offline: refused as `offline`, and not arrived.
         unknown: nobody could tell, and not arrived.
         lost: promised, and not arrived.
-        open: without an answer, and not arrived.
+        open: without an answer, and not arrived: in flight.
         duplicates: arrivals beyond the first.
         reordered: first arrivals behind a later message of their pair.
+        expired: promised, and thrown away for their age.
+        reasons: of the lost, how many for which reason, where it is known.
     """
 
     sent: int
@@ -35,9 +38,14 @@ class Totals:
     open: int
     duplicates: int
     reordered: int
+    expired: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return "  ".join(f"{name} {count:,}" for name, count in asdict(self).items())
+        columns = {name: count for name, count in asdict(self).items() if name != "reasons"}
+        told = "  ".join(f"{name} {count:,}" for name, count in columns.items())
+        why = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.items())
+        return f"{told} ({why})" if why else told
 
 
 class Ledger:
@@ -46,6 +54,8 @@ class Ledger:
     def __init__(self) -> None:
         self._statuses: dict[Pair, dict[int, Status | None]] = defaultdict(dict)
         self._arrivals: dict[Pair, list[int]] = defaultdict(list)
+        self._expired: set[tuple[Pair, int]] = set()
+        self._reasons: dict[tuple[Pair, int], str] = {}
 
     def sent(self, pair: Pair) -> int:
         """Enter a message about to be sent; return its number."""
@@ -62,6 +72,14 @@ class Ledger:
         """Enter an arrival, repeats too."""
         self._arrivals[pair].append(number)
 
+    def expired(self, pair: Pair, number: int) -> None:
+        """Enter a message that was thrown away for its age."""
+        self._expired.add((pair, number))
+
+    def blame(self, pair: Pair, number: int, reason: str) -> None:
+        """Enter why a message is lost, if it turns out to be."""
+        self._reasons[pair, number] = reason
+
     @property
     def missing(self) -> int:
         """Promised messages that have not arrived (yet)."""
@@ -70,21 +88,27 @@ class Ledger:
     def totals(self) -> Totals:
         """Add up all columns."""
         columns: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
         for pair, entries in self._statuses.items():
             seen = set(self._arrivals[pair])
             columns["sent"] += len(entries)
             for number, status in entries.items():
                 columns["promised"] += status in PROMISED
-                columns["arrived" if number in seen else _fate(status)] += 1
+                column = "arrived" if number in seen else self._fate(pair, number, status)
+                columns[column] += 1
+                if column == "lost" and (pair, number) in self._reasons:
+                    reasons[self._reasons[pair, number]] += 1
             columns["duplicates"] += len(self._arrivals[pair]) - len(seen)
             columns["reordered"] += _reordered(self._arrivals[pair])
-        return Totals(**{name: columns[name] for name in Totals.__slots__})
+        names = [name for name in Totals.__slots__ if name != "reasons"]
+        return Totals(**{name: columns[name] for name in names}, reasons=dict(reasons))
 
-
-def _fate(status: Status | None) -> str:
-    if status is None:
-        return "open"
-    return "lost" if status in PROMISED else status.value
+    def _fate(self, pair: Pair, number: int, status: Status | None) -> str:
+        if status is None:
+            return "open"
+        if (pair, number) in self._expired:
+            return "expired"
+        return "lost" if status in PROMISED else status.value
 
 
 def _reordered(arrivals: list[int]) -> int:

@@ -28,7 +28,7 @@ BROADCAST = "gateway-broadcast"
 _CANARY = b"~canary"
 # Why: three missed canaries, not one: a single late one is a busy event loop, not a dead link.
 # 原因：连续缺三只金丝雀才算断；只晚一只多半是事件循环忙，不是链路断了。
-_MISSED_CANARIES = 3
+MISSED_CANARIES = 3
 
 
 def channel_of(key_prefix: str, gateway_id: str) -> str:
@@ -186,4 +186,4 @@ class RedisRouter:
 
     def _is_silent(self, one: Subscriber) -> bool:
         silence_s = asyncio.get_running_loop().time() - one.heard_s
-        return silence_s > _MISSED_CANARIES * self._canary_s
+        return silence_s > MISSED_CANARIES * self._canary_s
