@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Self
 
@@ -78,13 +78,19 @@ class Stage:
         """
         before = await self._look()
         self._died_s = time.monotonic()
-        looks = [replace(before, at_s=0.0)]
+        looks, over = [replace(before, at_s=0.0)], asyncio.Event()
         async with asyncio.TaskGroup() as living:
             dying = living.create_task(_result(death()))
-            watching = living.create_task(self._watch(looks))
+            living.create_task(self._watch(looks, over))
             telling = [living.create_task(group.told()) for group in self._groups]
-            await asyncio.wait([dying, *telling])
-            watching.cancel()
+            # Why: told to end, not only cancelled. redis-py sends within `asyncio.wait_for`,
+            # which on Python 3.11 swallows a cancellation that comes as the sending ends.
+            # 原因：要让它自己结束，不能只靠取消。redis-py 在 `asyncio.wait_for` 里发送，
+            # 而 Python 3.11 的 wait_for 若恰在发完时遇到取消，会把取消吞掉。
+            try:
+                await asyncio.wait([dying, *telling])
+            finally:
+                over.set()
         looks.append(await self._look())
         storms, codes = {}, {}
         for group, told in zip(self._groups, (one.result() for one in telling), strict=True):
@@ -95,10 +101,12 @@ class Stage:
             codes[name] = told.codes
         return Account(self._broker, self._seed, dying.result(), storms, codes, looks)
 
-    async def _watch(self, looks: list[Look]) -> None:
-        while True:
+    async def _watch(self, looks: list[Look], over: asyncio.Event) -> None:
+        while not over.is_set():
             looks.append(await self._look())
-            await asyncio.sleep(_LOOK_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await over.wait()
 
     async def _look(self) -> Look:
         """Ask Redis where presence says that everyone is."""
