@@ -4,6 +4,7 @@ Every experiment goes the same way: predict, run, what you should see, explain, 
 """
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,12 @@ def test_it_ends_with_the_code_a_recap_and_a_cleanup(path: Path) -> None:
     assert len(re.findall(r"^- ", recap, re.MULTILINE)) >= 3
     assert re.search(r"\]\(\.\./(?:wsgateway|docs)/", recap), "a link to read on"
     assert ".close()" in found["Clean up"][-1].source
+
+
+@pytest.mark.parametrize(("path", "after"), pairwise(LESSONS), ids=lambda path: path.stem[:2])
+def test_the_recap_leads_to_the_next_lesson(path: Path, after: Path) -> None:
+    recap = sections(path)["Recap"][0].source
+    assert recap.count(f"]({after.name})") == 2, "once in each language"
 
 
 @every_lesson
