@@ -3,7 +3,8 @@
 WRONG = {
     "7.1": {
         "the timeout alone": (
-            "def worst_case(ping_s, timeout_s, sweep_s):\n    return timeout_s, timeout_s + sweep_s",
+            "def worst_case(ping_s, timeout_s, sweep_s):\n"
+            "    return timeout_s, timeout_s + sweep_s",
             "part of the silence is over already",
         ),
         "forgets the sweep": (
