@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from wsgateway.brokers import RedisServer
-from wsgateway.command import Parser
+from wsgateway.command import Parser, reader_left
 from wsgateway.errors import WsGatewayError
 from wsgateway.lab.race.designs import DESIGNS, Design
 from wsgateway.lab.race.explorer import Exploration, explore
@@ -102,5 +102,7 @@ def _names(faults: frozenset[Fault]) -> str:
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except BrokenPipeError:
+        sys.exit(reader_left())
     except (WsGatewayError, ValueError, OSError) as error:
         sys.exit(f"wsgateway race: {error}")
