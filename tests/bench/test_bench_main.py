@@ -120,7 +120,7 @@ def workers(of: psutil.Process) -> Iterator[psutil.Process]:
 
 
 def test_an_interrupt_ends_it_and_leaves_no_process() -> None:
-    arguments = f"latency {TINY} --duration 100".split()
+    arguments = f"throughput {TINY} --duration 100".split()
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE) as running:
         try:
             watched = psutil.Process(running.pid)
