@@ -113,7 +113,7 @@ def test_it_ends_with_the_code_a_recap_and_a_cleanup(path: Path) -> None:
     assert ".close()" in found["Clean up"][-1].source
 
 
-@pytest.mark.parametrize(("path", "after"), pairwise(LESSONS), ids=lambda path: path.stem[:2])
+@pytest.mark.parametrize(("path", "after"), [*pairwise(LESSONS)], ids=lambda path: path.stem[:2])
 def test_the_recap_leads_to_the_next_lesson(path: Path, after: Path) -> None:
     recap = sections(path)["Recap"][0].source
     assert recap.count(f"]({after.name})") == 2, "once in each language"
