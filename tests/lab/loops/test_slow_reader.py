@@ -21,14 +21,12 @@ def test_it_is_closed_at_the_bound() -> None:
     assert fed.code == CloseCode.SLOW_CONSUMER
     assert MIB // 4 < max(fed.outbox) <= MIB // 2
     assert fed.outbox[-1] == 0, "given back"
-    assert fed.written < 12 * MIB, "not all of it was taken"
 
 
 def test_without_a_bound_the_outbox_holds_all_that_the_kernel_does_not() -> None:
-    fed = feed(bound=1_000 * MIB, total=10 * MIB)
+    fed = feed(bound=1_000 * MIB)
     assert fed.code is None
-    assert fed.written >= 10 * MIB
-    assert max(fed.outbox) > MIB
+    assert fed.written > max(fed.outbox) >= 8 * MIB
     assert fed.outbox[-1] == max(fed.outbox), "still growing"
 
 

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 
@@ -52,8 +51,6 @@ def test_messages_go_on_while_the_cell_sleeps(cluster: Cluster) -> None:
         chat = chat_while(alice, bob, lambda: time.sleep(0.5))
         assert chat.until_s - chat.since_s >= 0.5
         assert chat.meanwhile == sum(chat.since_s < at < chat.until_s for at in chat.arrived_s) > 3
-        longest = max(b - a for a, b in pairwise(chat.arrived_s))
-        assert chat.longest_silence_s == longest
         assert "消息" in plots.chat(chat).alt
     finally:
         alice.close()

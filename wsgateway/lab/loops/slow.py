@@ -22,6 +22,7 @@ MIB = 1 << 20
 _PATIENCE_S = 30.0
 _FRAME = json.dumps({"type": "message", "from": "alice", "content": "x" * 16_000}).encode()
 _EVERY_S = 0.001
+_ENOUGH = 8 * MIB  # to see that it goes on growing
 _BUFFER = 64 * 1024
 
 
@@ -42,8 +43,8 @@ class Fed:
     code: int | None
 
 
-def feed(*, bound: int = MIB, reads: bool = False, total: int = 12 * MIB) -> Fed:
-    """Write to one client of a gateway until it is closed, or `total` bytes are written.
+def feed(*, bound: int = MIB, reads: bool = False, total: int = 64 * MIB) -> Fed:
+    """Write to one client of a gateway until it is closed, or 8 MiB wait, or `total` is written.
 
     Args:
         bound: of the outbox, bytes.
@@ -82,6 +83,8 @@ async def _write(connection: Connection, total: int) -> Fed:
         written += len(_FRAME)
         at_s.append(loop.time() - began)
         outbox.append(connection.queued_bytes)
+        if outbox[-1] >= _ENOUGH:
+            break
         await asyncio.sleep(_EVERY_S)
     return Fed([*at_s, loop.time() - began], [*outbox, connection.queued_bytes], written, None)
 

@@ -35,6 +35,12 @@ class Watched:
         """The latest tick."""
         return max(self.late_s)
 
+    @property
+    def meanwhile(self) -> int:
+        """How many ticks came while the other waited."""
+        came = (due + late for due, late in zip(self.due_s, self.late_s, strict=True))
+        return sum(self.since_s < at < self.until_s for at in came)
+
 
 @dataclass(frozen=True, slots=True)
 class Waits:
@@ -43,7 +49,7 @@ class Waits:
     Args:
         awaited, threaded, blocking, nested: the ticker beside each way to wait.
         asked_s: caller of a nested loop -> seconds it asked for.
-        took_s: and what it got.
+        took_s: and what it got, in the order in which they came back.
         task: where `asyncio.Task` comes from, before and after the patch.
         turn_us: cost of one turn of a task, before and after, microseconds.
     """

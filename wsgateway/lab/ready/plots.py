@@ -65,9 +65,9 @@ def _kernel(axes: Any, pid: int) -> None:
     )
     axes.text(
         0.25,
-        2.68,
+        -0.2,
         label(f"this kernel, process {pid}", f"本内核，进程 {pid}"),
-        va="top",
+        va="bottom",
         fontsize=11,
         color="#333333",
     )

@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from time import monotonic
 
 from wsgateway.brokers.find import listens
@@ -77,11 +76,6 @@ class Chat:
     def meanwhile(self) -> int:
         """How many arrived while the cell was busy."""
         return sum(self.since_s < at < self.until_s for at in self.arrived_s)
-
-    @property
-    def longest_silence_s(self) -> float:
-        """The longest time without a message."""
-        return max(b - a for a, b in pairwise(self.arrived_s))
 
 
 def chat_while(sender: User, receiver: User, busy: Callable[[], object]) -> Chat:
