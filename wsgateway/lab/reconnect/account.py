@@ -11,7 +11,7 @@ class Look:
     """Presence at one moment, group by group.
 
     Args:
-        at_s: when, seconds after the gateways died.
+        at_s: when Redis was asked, seconds after the gateways died.
         live: group -> users whose record names a gateway that lives.
         dead: group -> users whose record names one that is dead; the others have no record.
     """

@@ -115,12 +115,13 @@ class Stage:
             for group in self._groups:
                 for user in group.job.users:
                     asking.hget(presence_key(self._prefix, user), "gatewayId")
+            asked_s = self.now_s
             named = iter(await asking.execute())
         for group in self._groups:
             names = [next(named) for _ in group.job.users]
             live[group.job.group] = sum(name in self.live for name in names)
             dead[group.job.group] = sum(bool(name) and name not in self.live for name in names)
-        return Look(self.now_s, live, dead)
+        return Look(asked_s, live, dead)
 
 
 async def _result(awaited: Awaitable[float | None]) -> float | None:
