@@ -8,7 +8,7 @@ from typing import Protocol
 
 from wsgateway.hub import Hub
 
-_LOOKUPS = 12
+_LOOKUPS = 8
 _ROUNDS = 3
 
 
@@ -116,17 +116,22 @@ def costs(users: Sequence[int], *, seed: int = 2) -> dict[tuple[str, str], list[
     for count in users:
         # The same people for every design.
         asked = Random(seed).choices(range(count), k=_LOOKUPS)
+        counting, plain = _pairs(count, Counted), _pairs(count, str)
         for design, make in DESIGNS.items():
-            slow, quick = _filled(make(), count, Counted), _filled(make(), count, str)
+            slow, quick = _filled(make(), counting), _filled(make(), plain)
             for question in QUESTIONS:
                 compared = _compared(slow, question, asked)
                 found[design, question].append(Cost(count, compared, _us(quick, question, asked)))
     return found
 
 
-def _filled(book: Book, users: int, name: type[str]) -> Book:
-    for number in range(users):
-        book.bind(name(f"user-{number}"), name(f"connection-{number}"))
+def _pairs(count: int, name: type[str]) -> list[tuple[str, str]]:
+    return [(name(f"user-{n}"), name(f"connection-{n}")) for n in range(count)]
+
+
+def _filled(book: Book, pairs: Sequence[tuple[str, str]]) -> Book:
+    for user, connection in pairs:
+        book.bind(user, connection)
     return book
 
 
