@@ -102,7 +102,7 @@ def chat(seen: Chat) -> Picture:
         )
         axes.plot(seen.arrived_s, range(1, len(seen.arrived_s) + 1), "o", color=BLUE, markersize=5)
         axes.set_xlabel(label("time (s)", "时间（秒）"))
-        axes.set_ylabel(label("messages arrived", "已到达的消息"))
+        axes.set_ylabel(label("arrived", "已到达"))
         axes.set_title(
             text(
                 f"While the cell slept, {seen.meanwhile} messages arrived",
