@@ -56,7 +56,7 @@ async def test_cancelled_it_leaves_nothing_behind(redis_server: RedisServer) -> 
 
 
 async def test_clients_that_cannot_connect_say_why() -> None:
-    nobody = Job("nobody", 1, ["http://127.0.0.1:1/ws"], "none", 1)
+    nobody = Job("nobody", 1, ["http://127.0.0.1:1/ws"], None, 1)
     with pytest.raises(WsGatewayError, match=r"the clients of nobody: .*127\.0\.0\.1:1"):
         async with Group(nobody):
             pass

@@ -30,6 +30,13 @@ def test_exponential_doubles_up_to_the_cap() -> None:
         jittered(1.5)
 
 
+def test_the_waits_of_real_clients_are_drawn_once_for_all() -> None:
+    waits = POLICIES["full jitter"].waits(3, 8)
+    assert waits == POLICIES["full jitter"].waits(3, 8)
+    assert len({wait for one in waits for wait in one}) == 60, "nobody waits like another"
+    assert POLICIES["exponential"].waits(2, 8)[1][:4] == [1.0, 2.0, 4.0, 4.0]
+
+
 @pytest.mark.parametrize("name", POLICIES)
 def test_the_same_seed_gives_the_same_storm(name: str) -> None:
     delay_s = POLICIES[name].delay_s

@@ -1,7 +1,13 @@
-"""`python -m wsgateway.lab.reconnect.crowd JOB`: one group of real clients, in a load process.
+"""One group of real clients, in a load process: `python crowd.py JOB`. `Group` starts it.
 
-JOB is JSON, the fields of `Job`. Prints `ready` once everyone is registered, and a `Told` as JSON
-once everyone has lost its gateway and is registered again. Then it stays until it is killed.
+JOB is a file, the fields of a `Job` as JSON. Prints `ready` once everyone is registered, and a
+`Told` as JSON once everyone has lost its gateway and is registered again. Then it stays until it
+is killed.
+
+Why: run as a file, and importing nothing of the lab: a second of plotting libraries for each of
+these processes would be most of what they do.
+原因：直接作为文件运行，不导入 lab 的任何东西：否则每个这样的进程光是加载绘图库就要一秒，
+比它要干的活还多。
 """
 
 import asyncio
@@ -9,11 +15,12 @@ import json
 import random
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from wsgateway.client import Client, Connected, Disconnected, Event, Options, Retrying
-from wsgateway.lab.reconnect.policies import POLICIES
 
 _TOGETHER = 25
 
@@ -26,14 +33,15 @@ class Job:
         group: their user ids are this name, without its spaces, and a number.
         clients: how many.
         urls: gateways, in order of preference.
-        policy: name of the schedule they come back by; None takes the client's own.
-        seed: of their waits.
+        waits: of each client, its wait before each attempt, seconds, the last one for all that
+            follow; None takes the client's own backoff.
+        seed: of the client's own randomness.
     """
 
     group: str
     clients: int
-    urls: list[str]
-    policy: str | None
+    urls: Sequence[str]
+    waits: Sequence[Sequence[float]] | None
     seed: int
 
     @property
@@ -60,12 +68,12 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True)
 class Paced(Options):
-    """The client as it is, but for its schedule: that of the group."""
+    """The client as it is, but for its waits, seconds."""
 
-    policy: str
+    waits: Sequence[float]
 
     def backoff_s(self, attempt: int, rng: random.Random) -> float:
-        return POLICIES[self.policy].delay_s(attempt, rng)
+        return self.waits[min(attempt, len(self.waits) - 1)]
 
 
 class Crowd:
@@ -74,16 +82,15 @@ class Crowd:
     def __init__(self, job: Job) -> None:
         self.told = Told()
         self.all_back = asyncio.Event()
-        options = Options() if job.policy is None else Paced(policy=job.policy)
         self._clients = [
             Client(
                 user,
                 job.urls,
-                options=options,
+                options=Options() if job.waits is None else Paced(waits=job.waits[number]),
                 rng=random.Random(f"{job.seed} {user}"),
                 on_event=self._note,
             )
-            for user in job.users
+            for number, user in enumerate(job.users)
         ]
         self._lost = False
 
@@ -127,4 +134,4 @@ async def main(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Job(**json.loads(sys.argv[1]))))
+    asyncio.run(main(Job(**json.loads(Path(sys.argv[1]).read_text("utf-8")))))

@@ -12,6 +12,7 @@ from wsgateway.brokers import Child
 from wsgateway.errors import WsGatewayError
 from wsgateway.lab.reconnect.crowd import Job, Told
 
+_CROWD = Path(__file__).with_name("crowd.py")
 _LONGEST_LINE = 1 << 26  # whoever does not wait at all tries many thousand times
 
 
@@ -33,8 +34,9 @@ class Group:
         self._reader = asyncio.StreamReader(limit=_LONGEST_LINE)
 
     async def __aenter__(self) -> Self:
-        command = [sys.executable, "-m", "wsgateway.lab.reconnect.crowd"]
-        command.append(json.dumps(asdict(self.job)))
+        given = Path(self._directory.name) / "job.json"
+        given.write_text(json.dumps(asdict(self.job)), "utf-8")
+        command = [sys.executable, "-P", str(_CROWD), str(given)]
         self._child = await asyncio.to_thread(Child, command, log=self._log)
         try:
             loop = asyncio.get_running_loop()

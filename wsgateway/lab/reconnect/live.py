@@ -75,7 +75,9 @@ async def restart(redis: str, broker: str, names: Sequence[str], each: int, seed
     async with Stage(redis, broker, seed) as stage:
         victim, port = await stage.gateway("g1")
         urls = [victim.url]
-        await stage.join([Job(name, each, urls, name, seed) for name in names])
+        await stage.join(
+            [Job(name, each, urls, POLICIES[name].waits(each, seed), seed) for name in names]
+        )
 
         async def death() -> float:
             victim.kill()

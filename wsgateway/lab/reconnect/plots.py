@@ -137,16 +137,18 @@ def healing(account: Account) -> Picture:
         at_s = [look.at_s for look in account.looks]
         named: list[tuple[str, str]] = []  # each once in the legend, and only what occurs
         for axes, (name, storm) in zip(panels, storms.items(), strict=True):
-            live = 100 * np.array([look.live[name] for look in account.looks]) / storm.clients
-            dead = 100 * np.array([look.dead[name] for look in account.looks]) / storm.clients
+            live = np.array([look.live[name] for look in account.looks])
+            dead = np.array([look.dead[name] for look in account.looks])
+            parts = (live, dead, storm.clients - live - dead)
             drawn = axes.stackplot(
-                at_s, live, dead, 100 - live - dead, colors=(GREEN, RED, "#dddddd"), step="post"
+                at_s,
+                [100 * part / storm.clients for part in parts],
+                colors=(GREEN, RED, "#dddddd"),
+                step="post",
             )
             drawn[1].set(hatch="xx", edgecolor="white", linewidth=0)
-            for area, names, share in zip(
-                drawn, _SAID, (live, dead, 100 - live - dead), strict=True
-            ):
-                if share.max() > 0 and names not in named:
+            for area, names, part in zip(drawn, _SAID, parts, strict=True):
+                if part.any() and names not in named:
                     named.append(names)
                     area.set_label(label(*names))
             axes.set_ylabel(f"{label(*_SHORT.get(name, _LOOKS[name][0]))}\n(%)")

@@ -13,6 +13,7 @@ from wsgateway.backoff import full_jitter
 # 原因：包里的客户端从 0.2 s 起步；课程里的波要隔开些，肉眼才分得清。
 BASE_S = 1.0
 CAP_S = 4.0
+_ENOUGH = 20  # attempts: more than an outage of this lesson sees, unless one does not wait at all
 
 Delay = Callable[[int, random.Random], float]
 
@@ -30,6 +31,11 @@ class Policy:
     name: str
     zh: str
     delay_s: Delay
+
+    def waits(self, clients: int, seed: int) -> list[list[float]]:
+        """Return the waits of each of some clients, seconds: the same seed, the same waits."""
+        rng = random.Random(f"{self.name} {seed}")
+        return [[round(self.delay_s(n, rng), 4) for n in range(_ENOUGH)] for _ in range(clients)]
 
 
 def jittered(share: float, *, base_s: float = BASE_S, cap_s: float = CAP_S) -> Delay:
