@@ -248,7 +248,7 @@ async def test_lost_while_redis_does_not_answer(own_redis: RedisServer, key_pref
         redis=own_redis.url,
         key_prefix=key_prefix,
         redis_timeout_s=0.5,
-        register_timeout_s=2.0,
+        register_timeout_s=0.8,
         close_timeout_s=0.1,
         lease_ttl_s=30,
     )
