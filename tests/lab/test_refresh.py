@@ -1,5 +1,6 @@
 """Refreshing: what runs is stored whole, with its digest; what fails leaves the file alone."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from nbclient.exceptions import CellExecutionError
 
 from wsgateway.lab.refresh import digest, refresh
 
+ROOT = Path(__file__).parents[2]
 BROKERS = {"broker": "Valkey 9.1.2", "kafka": "Tansu 0.6.0"}
 
 
@@ -64,3 +66,10 @@ def test_a_lesson_that_fails_is_left_as_it_was(
         refresh(path, BROKERS)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_else_writes_notebooks() -> None:
+    programs = [*(ROOT / "wsgateway").rglob("*.py"), ROOT / "Makefile", ROOT / ".ci" / "run"]
+    writer = re.compile(r"nbformat\.writes?\(|nbconvert|--inplace")
+    writers = [path.name for path in programs if writer.search(path.read_text("utf-8"))]
+    assert writers == ["refresh.py"]
