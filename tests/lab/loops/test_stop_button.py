@@ -1,4 +1,4 @@
-"""The stop button ends every experiment of lesson 2, and nothing lives on."""
+"""The stop button ends what runs outside the cell too, and nothing lives on."""
 
 import _thread
 import threading
@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from wsgateway.lab import servers
-from wsgateway.lab.loops import costs, feed, observe, waits
+from wsgateway.lab.loops import feed, observe, waits
 
 _AFTER_S = 0.3
 
@@ -23,7 +23,6 @@ def private_redis() -> Iterator[None]:
 @pytest.mark.parametrize(
     "experiment",
     [
-        pytest.param(lambda: costs((2_000_000,)), id="costs"),
         pytest.param(lambda: feed(reads=True, total=1 << 40), id="feed"),
         pytest.param(waits, id="waits"),
         pytest.param(lambda: observe(seed=1, lasts_s=60.0), id="observe"),
