@@ -124,8 +124,8 @@ async def test_a_tansu_that_came_back_empty_is_read_from_its_start(key_prefix: s
                     seen += numbers(await tail.next())
                     await tail.look(reading=True)
             assert sorted(seen) == list(range(6))
-            # Tansu makes a topic that somebody asks about, with as many partitions as it likes: here
-            # the tail's own question may come before the topic is made anew.
+            # Tansu makes a topic that somebody asks about, with as many partitions as it likes:
+            # here the tail's own question may come before the topic is made anew.
             assert set(tail.lag.values()) == {0}
             await tail.aclose()
 

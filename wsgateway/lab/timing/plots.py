@@ -81,12 +81,7 @@ def death(timing: Timing, since_ping_s: float = 10.0) -> Picture:
         for at_s, colour, up, name in (
             (0.0, GREEN, True, ("last heartbeat", "最后一次心跳")),
             (died_s, RED, False, ("the lid closes", "合上盖子")),
-            (
-                timed_out_s,
-                ORANGE,
-                True,
-                (f"{timeout_s:g} s: timeout, TTL", f"{timeout_s:g} 秒：超时，TTL 到期"),
-            ),
+            (timed_out_s, ORANGE, True, limit),
             (found_s, BLUE, False, ("a sweep sees it", "清扫发现了它")),
         ):
             axes.plot((at_s, at_s), (0, 0.75 if up else -0.75), color=colour, linewidth=2)
