@@ -50,8 +50,8 @@ def attempts(storms: Storms, *, until_s: float, up_s: float | None = None) -> Pi
         for axes, (name, storm) in zip(panels, storms.items(), strict=True):
             names, colour, _ = _LOOKS[name]
             counts = storm.counts()
-            heights = [counts[n] for n in range(len(edges))]
-            axes.bar(edges, heights, width=BUCKET_S, align="edge", color=colour)
+            heights = [counts[n] for n in range(len(edges) - 1)]
+            axes.stairs(heights, edges, fill=True, color=colour)
             if up_s is not None:
                 axes.axvline(up_s, color=BLACK, linestyle=":", linewidth=1.5)
             axes.annotate(
@@ -151,7 +151,7 @@ def healing(account: Account) -> Picture:
                 if part.any() and names not in named:
                     named.append(names)
                     area.set_label(label(*names))
-            axes.set_ylabel(f"{label(*_SHORT.get(name, _LOOKS[name][0]))}\n(%)")
+            axes.set_ylabel(f"{text(*_SHORT.get(name, _LOOKS[name][0]))}\n(%)")
             axes.grid(visible=False)
         panels[-1].set_xlim(0, at_s[-1])
         panels[-1].set_ylim(0, 100)
