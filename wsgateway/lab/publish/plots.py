@@ -95,7 +95,11 @@ def gaps(found: Sequence[Gap]) -> Picture:
 
 
 def load(without: Sequence[Outcome], together: Sequence[Outcome]) -> Picture:
-    """Draw latency against the load that was delivered, with batches and without."""
+    """Draw latency against the load that was delivered, with batches and without.
+
+    Args:
+        without, together: runs of each under the same loads, the heaviest last.
+    """
     with canvas(
         "Two lines: median latency against messages delivered per second, each message published "
         "alone, and what waits published together.",
@@ -119,11 +123,12 @@ def load(without: Sequence[Outcome], together: Sequence[Outcome]) -> Picture:
         axes.set_xlabel(label("delivered (messages/s)", "送达（条/秒）"))
         axes.set_ylabel(label("median latency (ms)", "延迟中位数（毫秒）"))
         axes.legend(loc="lower right")
-        best, worst = max(one.per_s for one in together), max(one.per_s for one in without)
+        most = without[-1].shape.rate_per_s or 0.0
+        alone_ms, together_ms = without[-1].p(50), together[-1].p(50)
         axes.set_title(
             text(
-                f"Together {best:,.0f} messages/s got through, alone {worst:,.0f}",
-                f"一起发每秒通过 {best:,.0f} 条，单独发 {worst:,.0f} 条",
+                f"Offered {most:,.0f}/s: alone {alone_ms:,.1f} ms, together {together_ms:,.1f} ms",
+                f"每秒来 {most:,.0f} 条时：单独发 {alone_ms:,.1f} 毫秒，一起发 {together_ms:,.1f} 毫秒",
             )
         )
     return made.picture
