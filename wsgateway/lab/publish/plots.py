@@ -128,7 +128,7 @@ def load(without: Sequence[Outcome], together: Sequence[Outcome]) -> Picture:
         axes.set_title(
             text(
                 f"Offered {most:,.0f}/s: alone {alone_ms:,.1f} ms, together {together_ms:,.1f} ms",
-                f"每秒来 {most:,.0f} 条时：单独发 {alone_ms:,.1f} 毫秒，一起发 {together_ms:,.1f} 毫秒",
+                f"每秒 {most:,.0f} 条：单独发 {alone_ms:,.1f} ms，一起发 {together_ms:,.1f} ms",
             )
         )
     return made.picture
