@@ -30,6 +30,14 @@ settings.register_profile(
 settings.load_profile("tests")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many tests run side by side with `--numprocesses auto`."""
+    # Why: two per core, for most tests wait for a broker or a timer; and no more than six, or the
+    # ones that do work starve each other.
+    # 原因：每个核两个，因为多数测试在等消息代理或定时器；最多六个，否则真正干活的测试会互相挨饿。
+    return min(2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4, 6)
+
+
 def client_of(url: str) -> SyncRedis:
     """Return redis-py's own client of one server or of a cluster."""
     read = parse(url)

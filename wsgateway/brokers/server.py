@@ -20,6 +20,9 @@ from wsgateway.errors import BrokerError
 _POLL_S = 0.005
 _ATTEMPTS = 5
 _PORTS = range(20_000, 32_768)
+# Why: not the shared generator. Programs that were seeded alike would all look at the same ports.
+# 原因：不用公共的随机数生成器。种子相同的程序会盯上同一批端口。
+_rng = random.SystemRandom()
 _TAKEN = re.compile(r"(?:127\.0\.0\.1:(\d+).*)?Address (?:already )?in use")
 
 
@@ -41,7 +44,7 @@ def free_port() -> int:
     # killed server on such a port is in the end given that very port, and connects to itself.
     # 原因：避开系统分配给外连的端口范围。若用那里的端口，客户端不断重连已死的服务器时，
     # 迟早会分到同一个端口而连上自己，服务器就再也绑定不了。
-    for port in random.sample(_PORTS, 100):
+    for port in _rng.sample(_PORTS, 100):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
