@@ -42,7 +42,8 @@ async def test_a_gateway_keeps_its_promises(router: str) -> None:
     assert outcome.latencies_ms == sorted(outcome.latencies_ms)
     assert len(outcome.rss_kib) == 2
     assert min(outcome.rss_kib) > 10_000
-    assert min(outcome.node_cpu_s, outcome.load_cpu_s) > 0
+    assert outcome.node_cpu_s > 0
+    assert outcome.load_cpu_s >= 0  # the kernel counts in ticks, and this load is light
     assert ("Tansu" in outcome.broker) == (router == "kafka")
 
 
