@@ -19,12 +19,6 @@ from wsgateway.protocol import MAX_FRAME_BYTES
 # 原因：它在 info 级别逐连接打日志，在 debug 级别会记录用户写的内容。
 _library_log = logging.getLogger("websockets.server")
 
-# Why: one segment may hold thousands of frames. Taken in at once, fifty greedy clients made each
-# turn of the loop last 0.3 s, for all others too; so each gets a slice per turn.
-# 原因：一个 TCP 段可能装着几千帧。若一次读完，五十个贪心的客户端会让事件循环每轮长达 0.3 秒，
-# 别人也得跟着等；所以每个客户端每轮只读一片。
-SLICE_BYTES = 2 * 1024
-
 Said = list[str | Frame | Request]
 """What a slice says: whole texts, other frames, or the request that opens it all."""
 
@@ -70,8 +64,11 @@ class Codec:
         """Take note that no more will come."""
         self.eof = True
 
-    def read(self) -> Said | None:
+    def read(self, most: int) -> Said | None:
         """Read a slice of what came.
+
+        Args:
+            most: bytes after which a slice ends.
 
         Returns:
             What it says, maybe nothing; None if nothing is there, or not all of a message.
@@ -84,14 +81,14 @@ class Codec:
             and not protocol.reader.buffer
             and protocol.current_size is None  # not within a message in parts
         ):
-            texts, used, more = read_texts(self._unread, SLICE_BYTES)
+            texts, used, more = read_texts(self._unread, most)
             if texts:
                 del self._unread[:used]
                 return list(texts)
             if more and not self.eof:
                 return None
-        data = self._unread[:SLICE_BYTES]
-        del self._unread[:SLICE_BYTES]
+        data = self._unread[:most]
+        del self._unread[:most]
         protocol.receive_data(data)
         return _said(protocol)
 

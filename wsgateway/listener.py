@@ -7,6 +7,7 @@ from websockets.http11 import Request, Response
 
 from wsgateway.config import Config
 from wsgateway.incoming import Peer
+from wsgateway.turns import Turns
 from wsgateway.websocket import WebSocket
 
 # Why: asyncio lets 100 connections wait to be accepted; when a gateway dies, thousands of its
@@ -36,6 +37,7 @@ class Listener:
         self._opened = opened
         self._server: asyncio.Server | None = None
         self._sockets: set[WebSocket] = set()
+        self._turns = Turns()
         self._gone: asyncio.Event = asyncio.Event()
         self.port = config.port
 
@@ -76,6 +78,7 @@ class Listener:
             self._respond,
             self._opened,
             self._closed,
+            self._turns,
             handshake_timeout_s=self._config.register_timeout_s,
             close_timeout_s=self._config.close_timeout_s,
         )

@@ -13,6 +13,7 @@ from websockets.http11 import Request, Response
 from wsgateway.codec import Codec, Said
 from wsgateway.incoming import Incoming, Peer
 from wsgateway.protocol import MAX_FRAME_BYTES
+from wsgateway.turns import AT_ONCE_BYTES, SLICE_BYTES, Turns
 
 # Why: our own writer waits, so what piles up behind it are answers to protocol pings. They pass
 # our outbox, and a client that pings and never reads could fill this gateway's memory.
@@ -28,6 +29,7 @@ class WebSocket(asyncio.Protocol):
         respond: the page for a plain HTTP request; None when it is for the WebSocket.
         opened: makes the peer when the handshake is done.
         closed: told when the TCP connection is gone.
+        turns: where to wait with what is more than a slice.
         handshake_timeout_s: bound on the opening handshake, seconds.
         close_timeout_s: bound on the closing handshake, seconds.
     """
@@ -36,14 +38,14 @@ class WebSocket(asyncio.Protocol):
         "_close_timeout_s",
         "_closed",
         "_codec",
-        "_held",
         "_incoming",
         "_lost",
         "_opened",
         "_peer",
+        "_queued",
         "_respond",
         "_timer",
-        "_turn",
+        "_turns",
         "transport",
     )
 
@@ -54,6 +56,7 @@ class WebSocket(asyncio.Protocol):
         respond: Callable[[Request], Response | None],
         opened: "Callable[[WebSocket], Peer]",
         closed: "Callable[[WebSocket], None]",
+        turns: Turns,
         *,
         handshake_timeout_s: float,
         close_timeout_s: float,
@@ -62,13 +65,13 @@ class WebSocket(asyncio.Protocol):
         self._respond = respond
         self._opened = opened
         self._closed = closed
+        self._turns = turns
         self._close_timeout_s = close_timeout_s
-        self._timer: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(
-            handshake_timeout_s, self.abort
-        )
+        loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = loop.call_later(handshake_timeout_s, self.abort)
         self._peer: Peer | None = None
         self._incoming: Incoming | None = None
-        self._held = self._lost = self._turn = False
+        self._lost = self._queued = False
 
     @property
     def open(self) -> bool:
@@ -110,7 +113,9 @@ class WebSocket(asyncio.Protocol):
         if self._incoming is not None and self._incoming.paused:
             self._incoming.paused = False
             self._hear()
-            if not self._lost:
+            if self._codec.unread and not self._paused:
+                self._queue()
+            else:
                 self._go_on()
 
     # What asyncio tells.
@@ -152,19 +157,17 @@ class WebSocket(asyncio.Protocol):
 
     # Inside.
 
-    def _go_on(self) -> None:
-        """Read a slice that says something; the next one in the next turn of the loop."""
-        if self._turn or self._lost:
+    def _go_on(self, most: int = AT_ONCE_BYTES) -> None:
+        """Read a slice that says something, of `most` bytes; the next one when it is our turn."""
+        if self._queued or self._lost:
             return
         said: Said | None = []
         while said == [] and not self._paused:
-            said = self._codec.read()
+            said = self._codec.read(most)
             if said is not None:
                 self._take_in(said)
         if said and self._codec.unread and not self._paused:
-            if not self._turn:  # an answer that came at once may have gone on already
-                self._turn = True
-                asyncio.get_running_loop().call_soon(self._next_turn)
+            self._queue()
         elif self._codec.over:
             self._codec.finish()
             self._send()
@@ -172,19 +175,22 @@ class WebSocket(asyncio.Protocol):
             return
         self._hold()
 
+    def _queue(self) -> None:
+        if not self._queued:
+            self._queued = True
+            self._turns.wait(self._next_turn)
+
     def _next_turn(self) -> None:
-        self._turn = False
-        self._go_on()
+        self._queued = False
+        self._go_on(SLICE_BYTES)
 
     def _hold(self) -> None:
         """Read from the kernel only what can be heard soon."""
         hold = self._paused or self._codec.unread > 2 * MAX_FRAME_BYTES
-        if hold is not self._held and not (self.transport.is_closing() or self._codec.eof):
-            self._held = hold
-            if hold:
-                self.transport.pause_reading()
-            else:
-                self.transport.resume_reading()
+        transport = self.transport
+        if transport.is_closing() or self._codec.eof or hold is not transport.is_reading():
+            return
+        (transport.pause_reading if hold else transport.resume_reading)()
 
     @property
     def _paused(self) -> bool:
@@ -229,10 +235,7 @@ class WebSocket(asyncio.Protocol):
                 self.transport.write(data)
                 continue
             self._bound_closing()
-            if self.transport.can_write_eof():
-                self.transport.write_eof()
-            else:
-                self.transport.close()
+            self.transport.write_eof()
 
     def _bound_closing(self) -> None:
         # Why: a close frame queues behind what a deaf client does not read.

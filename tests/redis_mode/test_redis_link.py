@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from wsgateway.brokers import RedisServer
 from wsgateway.errors import RedisUnavailable
 from wsgateway.redis.link import Answer, Link, refusal
 from wsgateway.redis.nodes import pool_of
-from wsgateway.redis.wire import Command
+from wsgateway.redis.wire import Command, Wire
 
 
 @pytest.fixture
@@ -209,3 +210,37 @@ def test_uvloops_connections_can_be_taken_over_too(redis_server: RedisServer) ->
         first, second = runner.run(talk())
     assert [len(one) for one in first] == [3_000_000, 5]
     assert second == [b"next"]
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_flood_of_replies_does_not_keep_the_loop_to_itself(
+    redis_server: RedisServer, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """As it comes to a gateway that has fallen behind: megabytes wait in its socket."""
+    size, count = 16 * 1024, 1_000
+    heard = Counter[int]()
+
+    async def flood() -> None:
+        loop, turn = asyncio.get_running_loop(), 0
+
+        def count_turns() -> None:
+            nonlocal turn
+            turn += 1
+            if heard.total() < count:
+                loop.call_soon(count_turns)
+
+        def note(reply: object) -> None:
+            heard[turn] += 1
+
+        wire = await Wire.dial(pool_of(redis_server.url, 2), note, lambda error: None, 2)
+        try:
+            wire.write([echo("x" * size)] * count)
+            count_turns()
+            await until(lambda: heard.total() == count)
+        finally:
+            wire.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(flood())
+    # One read of a socket, by either loop, is 256 KiB at most.
+    assert max(heard.values()) <= 256 * 1024 // size + 1

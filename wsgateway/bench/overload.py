@@ -1,4 +1,8 @@
-"""`overload`: several times what the cluster can do, while some users go on calmly."""
+"""`overload`: several times what the cluster can do, while some users go on calmly.
+
+Other calm users talk through a second cluster on the same machine, which nobody floods: what
+happens to them is the machine's doing, for all share its cores, and not the gateways'.
+"""
 
 import argparse
 from dataclasses import replace
@@ -16,7 +20,7 @@ from wsgateway.bench.shape import BenchError, Outcome, Shape
 from wsgateway.command import Parser
 
 _CALIBRATE_S = 3.0
-_GREEDY, _CALM = "greedy", "calm"
+_GREEDY, _CALM, _ASIDE = "greedy", "calm", "aside"
 # Why: the load must not take from the gateways the CPU time whose shortage is to be measured.
 # 原因：压测进程不能和网关抢 CPU，否则量到的是争抢，而不是网关自己的不足。
 _NICE = 5
@@ -33,16 +37,18 @@ def add_flags(parser: Parser) -> None:
 
 
 async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
-    """Measure the capacity, the calm users alone, and then beside those who ask too much."""
+    """Measure the capacity, calm users alone, and then calm users beside those who ask too much."""
     found = Findings(seed=given.seed)
     shape = flags.shape(given, nodes=given.nodes)
     calm = replace(
         shape, pairs=given.calm_pairs, rate_per_s=given.calm_rate, load_processes=1, seed=7
     )
     target = flags.target(given)
-    async with Cluster(
-        target, nodes=shape.nodes, router=given.router, kafka=given.kafka
-    ) as cluster:
+
+    def start() -> Cluster:
+        return Cluster(target, nodes=shape.nodes, router=given.router, kafka=given.kafka)
+
+    async with start() as cluster, start() as other:
         with screen.bar("capacity") as move:
             most = await measure(
                 cluster,
@@ -55,58 +61,55 @@ async def perform(given: argparse.Namespace, screen: Screen) -> Findings:
             before = await measure(cluster, calm, progress=move)
         greedy = replace(shape, rate_per_s=given.times * most.per_s)
         with screen.bar(f"{greedy.rate_per_s:,.0f} msg/s offered") as move:
-            flooded, beside = await _both(cluster, greedy, calm, move)
+            flooded, beside, aside = await _all(cluster, other.urls, greedy, calm, move)
     found.add("capacity, closed loop", most)
     found.add("calm users alone", before)
     found.add(f"greedy users, {given.times:g} x capacity", flooded)
     found.add("calm users beside them", beside)
+    found.add("calm users of other gateways", aside)
     if given.ceiling:
         found.add("bare relay: the load's own ceiling", await ceiling(shape, screen))
-    _tell(found, before, flooded, beside, most)
+    _tell(found, before, flooded, beside, aside, most)
     return found
 
 
-async def _both(
-    cluster: Cluster, greedy: Shape, calm: Shape, progress: Progress
-) -> tuple[Outcome, Outcome]:
+async def _all(
+    cluster: Cluster, other_urls: list[str], greedy: Shape, calm: Shape, progress: Progress
+) -> tuple[Outcome, Outcome, Outcome]:
     urls, dialect = cluster.urls, cluster.target.dialect
     jobs = load_jobs(greedy, urls, dialect, tag=new_tag(), group=_GREEDY, nice=_NICE)
     jobs += load_jobs(calm, urls, dialect, tag=new_tag(), group=_CALM)
+    jobs += load_jobs(calm, other_urls, dialect, tag=new_tag(), group=_ASIDE)
     async with Crew(jobs) as crew:
         await crew.ready()
         watch = Watch(cluster, crew, greedy, progress)
         reports = await watch.follow()
-    flooded = watch.outcome([one for one in reports if one.group == _GREEDY], greedy)
-    return flooded, watch.outcome([one for one in reports if one.group == _CALM], calm)
+
+    def of(group: str, shape: Shape) -> Outcome:
+        return watch.outcome([one for one in reports if one.group == group], shape)
+
+    return of(_GREEDY, greedy), of(_CALM, calm), of(_ASIDE, calm)
 
 
 def _tell(
-    found: Findings, before: Outcome, flooded: Outcome, beside: Outcome, most: Outcome
+    found: Findings,
+    before: Outcome,
+    flooded: Outcome,
+    beside: Outcome,
+    aside: Outcome,
+    most: Outcome,
 ) -> None:
     ratio = beside.p(99) / max(before.p(99), 1e-6)
+    aside_ratio = aside.p(99) / max(before.p(99), 1e-6)
     peaks = [max(one) for one in zip(*(m.rss_kib for m in flooded.moments), strict=True)]
     grown_kib = max(b - a for a, b in zip(flooded.idle_rss_kib, peaks, strict=True))
-    refused = sum(flooded.refused.values())
-    answered = flooded.sent - flooded.unanswered
-    offered = flooded.sent + flooded.held
     found.tables = [
         _runs(f"{flooded.broker}, {flooded.shape.nodes} gateways", found),
-        Table(
-            "What became of what the greedy users offered",
-            ("", "messages"),
-            [
-                ("offered", f"{offered:,}"),
-                (
-                    "not sent: the gateway read no further, their socket was full",
-                    f"{flooded.held:,}",
-                ),
-                ("sent", f"{flooded.sent:,}"),
-                ("acked", f"{answered - refused:,}"),
-                *((f"refused: {code}", f"{n:,}") for code, n in flooded.refused.items()),
-                ("no answer", f"{flooded.unanswered:,}"),
-            ],
-            note=f"p99 of the calm users: {before.p(99):.2f} ms before, {beside.p(99):.2f} ms "
-            f"beside, ratio {ratio:.2f}. A gateway's memory grew by {grown_kib / 1024:.0f} MiB "
+        _fates(
+            flooded,
+            f"p99 of the calm users: {before.p(99):.2f} ms before, {beside.p(99):.2f} ms "
+            f"beside, ratio {ratio:.2f}; through other gateways {aside.p(99):.2f} ms, ratio "
+            f"{aside_ratio:.2f}. A gateway's memory grew by {grown_kib / 1024:.0f} MiB "
             f"at most. The load processes sent at most {flooded.late_ms:.0f} ms late (p99).",
         ),
     ]
@@ -116,6 +119,8 @@ def _tell(
         "calm_p99_before_ms": before.p(99),
         "calm_p99_beside_ms": beside.p(99),
         "calm_p99_ratio": ratio,
+        "calm_p99_aside_ms": aside.p(99),
+        "calm_p99_aside_ratio": aside_ratio,
         "rss_peak_kib": peaks,
         "rss_grown_kib": grown_kib,
         "held": flooded.held,
@@ -127,6 +132,20 @@ def _tell(
             f"过载时：内存最多增加 {grown_kib / 1024:.0f} MiB，其他用户的 p99 变为 {ratio:.1f} 倍",
         ),
     )
+
+
+def _fates(flooded: Outcome, note: str) -> Table:
+    refused = sum(flooded.refused.values())
+    rows = [
+        ("offered", flooded.sent + flooded.held),
+        ("not sent: the gateway read no further, their socket was full", flooded.held),
+        ("sent", flooded.sent),
+        ("acked", flooded.sent - flooded.unanswered - refused),
+        *((f"refused: {code}", count) for code, count in flooded.refused.items()),
+        ("no answer", flooded.unanswered),
+    ]
+    title = "What became of what the greedy users offered"
+    return Table(title, ("", "messages"), [(name, f"{n:,}") for name, n in rows], note=note)
 
 
 def _runs(title: str, found: Findings) -> Table:

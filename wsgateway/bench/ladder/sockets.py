@@ -9,6 +9,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from wsgateway.errors import WsGatewayError
+from wsgateway.turns import Turns
 from wsgateway.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -133,12 +134,14 @@ class Direct:
 
 async def direct(gateway: "Gateway", port: int) -> Any:
     """Listen with `websockets`' sans-I/O core under an asyncio protocol."""
+    turns = Turns()
 
     def accept() -> WebSocket:
         return WebSocket(
             lambda request: None,
             lambda ws: Direct(ws, gateway),
             lambda ws: None,
+            turns,
             handshake_timeout_s=_HANDSHAKE_S,
             close_timeout_s=_HANDSHAKE_S,
         )
