@@ -43,7 +43,8 @@ def real(found: Deaths) -> Picture:
             share = np.arange(1, len(times_s) + 1) / found.users * 100
             xs = [0.0, *times_s]
             axes.step(xs, [0.0, *share], where="post", color=colour, ls=dash, label=label(*name))
-        axes.set_ylim(0, 102)
+        axes.set_ylim(0, 140)  # room for the legend, above both staircases
+        axes.set_yticks(range(0, 101, 20))
         axes.set_xlim(0, latest_s * 1.1)
         axes.set_xlabel(label("time since the lid closed (s)", "合上盖子后的时间（秒）"))
         axes.set_ylabel(label("users (%)", "用户（%）"))
