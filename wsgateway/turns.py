@@ -8,7 +8,7 @@ from collections.abc import Callable
 # a tenth more in a closed loop than in slices of 2 KiB. Who has more is heard a little at a time.
 # 原因：客户端发一批、再等确认，这样的一批一次读完，也就一起发走：闭环吞吐比按 2 KiB 切片
 # 高约一成。一次发得更多的，之后每次只听一小片。
-AT_ONCE_BYTES = 8 * 1024
+AT_ONCE_BYTES = 16 * 1024
 SLICE_BYTES = 1024
 
 
