@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.cluster import ClusterMetadata
 from stage import Stage
 
 from wsgateway.brokers import ApacheKafka
@@ -32,6 +33,23 @@ async def test_listing_topics_makes_none(stage: Stage) -> None:
     before = await stage.catalog.names()
     for _ in range(3):
         assert await stage.catalog.names() == before
+
+
+async def test_a_broker_that_has_not_yet_said_that_it_is_there_is_asked_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that answered while it was still starting knew of no broker at all, not even itself."""
+    brokers, nobody_yet = ClusterMetadata.brokers, 5
+
+    def soon(cluster: ClusterMetadata) -> object:
+        nonlocal nobody_yet
+        nobody_yet -= 1
+        return brokers(cluster) if nobody_yet < 0 else set()
+
+    monkeypatch.setattr(ClusterMetadata, "brokers", soon)
+    async with Catalog(stage.link) as catalog:
+        assert nobody_yet < 0
+        assert isinstance(await catalog.names(), set)
 
 
 async def test_on_apache_a_topic_that_does_not_exist_is_said(

@@ -46,7 +46,19 @@ class Catalog:
         Raises:
             KafkaUnavailable: the broker does not answer.
         """
-        self._admin = await self._link.started(AIOKafkaAdminClient(**self._link.settings))
+        admin = await self._link.started(AIOKafkaAdminClient(**self._link.settings))
+        self._admin = admin
+        # Why: a broker that has just started may answer before it has told the others that it is
+        # there, and then names no broker at all. The library would not ask again for minutes.
+        # 原因：刚启动的代理可能先应答、后登记，应答里一个代理都没有；而库要过几分钟才会再问。
+        try:
+            async with self._link.answered():
+                while not admin._client.cluster.brokers():
+                    await asyncio.sleep(_ASK_AGAIN_S)
+                    await admin._client.force_metadata_update()
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def aclose(self) -> None:
         """Disconnect. Safe to call twice."""

@@ -4,6 +4,8 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -14,6 +16,8 @@ from wsgateway.lab.reconnect import live
 from wsgateway.lab.reconnect.crowd import Job
 from wsgateway.lab.reconnect.group import Group
 from wsgateway.lab.reconnect.policies import POLICIES
+from wsgateway.lab.reconnect.stage import Stage
+from wsgateway.presence.base import presence_key
 
 
 async def test_a_killed_gateway_is_replaced_and_presence_heals(redis_server: RedisServer) -> None:
@@ -79,3 +83,22 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
     assert "| crash (SIGKILL) / 崩溃 | 1006 |" in text
     assert "| drain (SIGTERM) / 排空 | 1012 |" in text
     assert "Valkey" in text or "Redis" in text
+
+
+async def test_a_record_is_judged_by_who_was_alive_when_it_was_asked_for(
+    redis_server: RedisServer,
+) -> None:
+    """A gateway that drains removes its records, then ends, maybe before the answer is here."""
+    async with Stage(redis_server.url, "any", seed=1) as stage:
+        stage._groups = [
+            cast(Any, SimpleNamespace(job=SimpleNamespace(group="drain", users=["u"])))
+        ]
+        key = presence_key(stage._prefix, "u")
+        await stage._redis.hset(key, "gatewayId", "g2")
+        stage.live.add("g2")
+        looking = asyncio.create_task(stage._look())
+        await asyncio.sleep(0)  # it has asked
+        stage.live.discard("g2")
+        look = await looking
+        await stage._redis.delete(key)
+    assert (look.live, look.dead) == ({"drain": 1}, {"drain": 0})

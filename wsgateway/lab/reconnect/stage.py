@@ -115,12 +115,16 @@ class Stage:
             for group in self._groups:
                 for user in group.job.users:
                     asking.hget(presence_key(self._prefix, user), "gatewayId")
-            asked_s = self.now_s
+            # Why: who was alive when we asked. The answer may come after a gateway has gone that,
+            # as it left, had still to remove its records.
+            # 原因：以提问那一刻谁活着为准。等答复回来，某个网关可能已经走了，
+            # 而提问时它还在清理自己的记录。
+            asked_s, alive = self.now_s, frozenset(self.live)
             named = iter(await asking.execute())
         for group in self._groups:
             names = [next(named) for _ in group.job.users]
-            live[group.job.group] = sum(name in self.live for name in names)
-            dead[group.job.group] = sum(bool(name) and name not in self.live for name in names)
+            live[group.job.group] = sum(name in alive for name in names)
+            dead[group.job.group] = sum(bool(name) and name not in alive for name in names)
         return Look(asked_s, live, dead)
 
 
