@@ -18,7 +18,7 @@ from wsgateway.bench import __main__ as bench
 from wsgateway.bench import flags
 
 COMMAND = [sys.executable, "-m", "wsgateway.bench"]
-TINY = "--pairs 4 --warmup 0.2 --duration 0.6"
+TINY = "--pairs 4 --warmup 0.1 --duration 0.4 --load-processes 1"
 CASES = {
     "latency": (f"{TINY} --rate 200 --rounds 2 --ceiling", {"p50_to_hop_ratio", "hop_p50_ms"}),
     "latency --router kafka": (f"{TINY} --rate 100 --rounds 1", {"p50_to_hop_ratio", "hop_broker"}),
@@ -67,7 +67,7 @@ def test_a_fault_is_printed_and_is_the_exit_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(flags, "target", lambda given: faulty("double"))
-    arguments = f"throughput --nodes 1 --steps 10 {TINY} --load-processes 1"
+    arguments = f"throughput --nodes 1 --steps 10 {TINY}"
     monkeypatch.setattr(sys, "argv", ["bench", *arguments.split()])
     assert bench.main() == 1
     printed = capsys.readouterr().out
@@ -120,7 +120,7 @@ def workers(of: psutil.Process) -> Iterator[psutil.Process]:
 
 
 def test_an_interrupt_ends_it_and_leaves_no_process() -> None:
-    arguments = f"throughput {TINY} --duration 100".split()
+    arguments = f"throughput {TINY} --duration 100 --load-processes 2".split()
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE) as running:
         try:
             watched = psutil.Process(running.pid)

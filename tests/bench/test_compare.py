@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from test_bench_main import TINY
 
 from wsgateway.bench import compare, flags, machine, record
 from wsgateway.bench.dialect import Heard
@@ -108,7 +109,7 @@ async def test_a_small_comparison_with_the_plain_design() -> None:
     parser = Parser()
     compare.add_flags(parser)
     flags.add_common(parser)
-    words = "--only plain --rounds 1 --pairs 4 --warmup 0.2 --duration 0.5 --rate 100 --users 20"
+    words = f"--only plain --rounds 1 {TINY} --rate 100 --users 20"
     given = parser.parse_args([*words.split(), "--peers", str(ROOT / FOLDER)])
     async with asyncio.timeout(100):
         found = await compare.perform(given, Screen())

@@ -2,13 +2,13 @@
 
 import inspect
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from test_bench_main import bench_run
+from test_bench_main import TINY, bench_run
 from websockets.asyncio.client import connect
 
 from wsgateway.bench.cluster import Cluster
@@ -18,7 +18,7 @@ from wsgateway.bench.run import measure
 from wsgateway.bench.shape import Outcome, Shape
 from wsgateway.errors import WsGatewayError
 
-SMALL = Shape(pairs=8, in_flight=16, warmup_s=0.1, duration_s=0.5, quiet_s=1.0)
+SMALL = Shape(pairs=8, in_flight=16, warmup_s=0.1, duration_s=0.3, load_processes=1, quiet_s=1.0)
 NAMES = [one.name for one in RUNGS]
 TEXTS = {"name", "title_en", "title_zh", "buys_en", "buys_zh", "shows"}
 
@@ -103,7 +103,6 @@ def test_both_ways_of_words_say_the_same() -> None:
 
 
 async def test_nobody_there_is_said() -> None:
-    shape = replace(SMALL, duration_s=0.3)
     for name in ("plain", "sockets"):
         async with Cluster(rung_target(name), nodes=2) as cluster:
             async with connect(cluster.urls[0]) as ws:
@@ -113,7 +112,7 @@ async def test_nobody_there_is_said() -> None:
                 assert json.loads(await ws.recv())["code"] == "offline"
                 await ws.send('{"type":"ping"}')
                 assert json.loads(await ws.recv()) == {"type": "pong"}
-            assert (await measure(cluster, shape)).faults == {}
+            assert (await measure(cluster, SMALL)).faults == {}
 
 
 def test_an_unknown_rung_is_refused() -> None:
@@ -124,7 +123,7 @@ def test_an_unknown_rung_is_refused() -> None:
 def test_the_command_climbs_and_writes(tmp_path: Path) -> None:
     record, plot = tmp_path / "run.json", tmp_path / "run.png"
     done = bench_run(
-        "ladder --rungs plain,sockets --rounds 2 --pairs 4 --warmup 0.1 --duration 0.4 --rate 200",
+        f"ladder --rungs plain,sockets --rounds 2 {TINY} --rate 200",
         *("--json", str(record), "--plot", str(plot)),
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
