@@ -75,9 +75,9 @@ class Sessions:
     async def send_away(self) -> None:
         """Begin to close all connections, with 1012 and a hint when to come back."""
         # Why: a crowd sent away at once comes back at once, to the gateways that are left. So
-        # closes are paced over a third of the deadline and each carries its own hint to wait.
+        # closes are paced over a third of the deadline and all carry the same hint: spread out.
         # 原因：一下子赶走的客户端会一下子涌向剩下的网关；所以关闭动作分摊到期限的三分之一，
-        # 并且每个关闭帧都带上等待提示。
+        # 并且都带上同一个提示：请错开着回来。
         everyone = list(self.connections.values())
         reason = f"reconnectMs={max(100, len(everyone) * _RECONNECT_SPREAD_MS)}"
         groups = range(0, len(everyone), _CLOSE_AT_ONCE)

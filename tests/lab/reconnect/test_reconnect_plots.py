@@ -33,8 +33,8 @@ PARTED = Account(
 ALL: dict[str, tuple[Callable[[], Picture], str, str]] = {
     "attempts": (
         lambda: plots.attempts(STORMS, until_s=10, up_s=2.0),
-        "Highest peak: none,",
-        "最高的峰：立即",
+        "Highest peak: no wait,",
+        "最高的峰：不等待",
     ),
     "equal peaks": (
         lambda: plots.attempts(COMBS, until_s=10),
@@ -46,7 +46,7 @@ ALL: dict[str, tuple[Callable[[], Picture], str, str]] = {
         "Last of all: exponential",
         "最后一个：指数",
     ),
-    "healing": (lambda: plots.healing(PARTED), "up to 70 at a time", "同时最多 70 条"),
+    "healing": (lambda: plots.healing(PARTED), "at worst 70 of 200", "200 条里有 70 条"),
 }
 
 

@@ -23,7 +23,7 @@ Storms = Mapping[str, Storm]
 
 _ALIKE = 1.2  # two peaks no further apart than this are called the same
 _LOOKS: Mapping[str, tuple[tuple[str, str], str, Any]] = {
-    "none": (("none", "立即"), RED, ":"),
+    "none": (("no wait", "不等待"), RED, ":"),
     "fixed": (("fixed", "固定"), ORANGE, "-."),
     "exponential": (("exponential", "指数"), BLUE, "--"),
     "full jitter": (("full jitter", "全抖动"), GREEN, "-"),
@@ -43,30 +43,31 @@ def attempts(storms: Storms, *, until_s: float, up_s: float | None = None) -> Pi
     with canvas(
         "Attempts per tenth of a second over time, one panel per group, all on one scale.",
         "每 0.1 秒的尝试次数随时间的变化，每组一幅，纵轴刻度相同。",
-        height_in=1.6 + 1.25 * len(storms),
+        height_in=1.7 + 1.45 * len(storms),
     ) as made:
         panels = made.figure.subplots(len(storms), sharex=True, sharey=True)
         edges = np.arange(0, until_s + BUCKET_S, BUCKET_S)
         for axes, (name, storm) in zip(panels, storms.items(), strict=True):
-            names, colour, _ = _LOOKS[name]
+            (en, zh), colour, _ = _LOOKS[name]
             counts = storm.counts()
             heights = [counts[n] for n in range(len(edges) - 1)]
             axes.stairs(heights, edges, fill=True, color=colour)
             if up_s is not None:
                 axes.axvline(up_s, color=BLACK, linestyle=":", linewidth=1.5)
-            axes.annotate(
-                f"{label(*names)}\n{label('peak', '峰值')} {storm.peak():,}",
-                (0.985, 0.9),
+            axes.annotate(  # above the panel: inside it may cover a bar
+                label(f"{en}: peak {storm.peak():,}", f"{zh}：峰值 {storm.peak():,}"),
+                (1.0, 1.0),
                 xycoords="axes fraction",
+                xytext=(0, 3),
+                textcoords="offset points",
                 ha="right",
-                va="top",
-                bbox={"fc": "white", "ec": colour, "alpha": 0.9, "boxstyle": "round"},
+                va="bottom",
             )
         panels[-1].set_xlim(0, until_s)
         panels[-1].set_ylim(0, 1.15 * max(storm.peak() for storm in storms.values()))
         panels[-1].set_xlabel(label("time since the death (s)", "死亡之后的时间（秒）"))
         made.figure.supylabel(label("attempts per 0.1 s", "每 0.1 秒尝试次数"), fontsize=12)
-        panels[0].set_title(_peaks(storms))
+        panels[0].set_title(_peaks(storms), pad=28)
     return made.picture
 
 
@@ -80,7 +81,7 @@ def _peaks(storms: Storms) -> str:
     if times < _ALIKE:
         return text("The same peak: the waves only move apart", "峰一样高：波只是隔得更开")
     return text(
-        f"Highest peak: {high_en}, {times:,.0f} times {low_en}",
+        f"Highest peak: {high_en}, {times:,.0f} times that of {low_en}",
         f"最高的峰：{high_zh}，是{low_zh}的 {times:,.0f} 倍",
     )
 
@@ -157,11 +158,12 @@ def healing(account: Account) -> Picture:
         panels[-1].set_ylim(0, 100)
         panels[-1].set_xlabel(label("time since the death (s)", "死亡之后的时间（秒）"))
         made.figure.legend(loc="outside lower center", ncols=3, columnspacing=1.2)
-        wrong = {name: account.most_dead(name) for name in storms}
+        worst = max(sum(look.dead.values()) for look in account.looks)
+        everyone = sum(storm.clients for storm in storms.values())
         panels[0].set_title(
             text(
-                f"Records that named the dead: up to {max(wrong.values()):,} at a time",
-                f"写着死网关的记录：同时最多 {max(wrong.values()):,} 条",
+                f"Records that named a dead gateway: at worst {worst:,} of {everyone:,}",
+                f"写着死网关的记录：最坏时，{everyone:,} 条里有 {worst:,} 条",
             )
         )
     return made.picture
