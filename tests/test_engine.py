@@ -27,7 +27,8 @@ from wsgateway.gateway import Gateway
 from wsgateway.incoming import Incoming
 from wsgateway.lane import Lane, LaneTable
 from wsgateway.outbox import Outbox
-from wsgateway.websocket import SLICE_BYTES, WebSocket
+from wsgateway.turns import AT_ONCE_BYTES, SLICE_BYTES
+from wsgateway.websocket import WebSocket
 
 # Newer pytest-asyncio prefers a hook to the fixture, which older ones do not have.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy")
@@ -343,6 +344,7 @@ async def test_greedy_clients_share_one_slice_of_each_turn_of_the_loop(
     gateway = await start(window=each)
     loop, turn = asyncio.get_running_loop(), 0
     heard: Counter[int] = Counter()
+    unread = 0
     send = gateway.sessions.delivery.send
 
     def note(connection: Any, sender: str, message: Any) -> None:
@@ -350,8 +352,9 @@ async def test_greedy_clients_share_one_slice_of_each_turn_of_the_loop(
         send(connection, sender, message)
 
     def count_turns() -> None:
-        nonlocal turn
+        nonlocal turn, unread
         turn += 1
+        unread = max(unread, *(ws._codec.unread for ws in gateway._listener._sockets), 0)
         if heard.total() < greedy * each:
             loop.call_soon(count_turns)
 
@@ -368,3 +371,33 @@ async def test_greedy_clients_share_one_slice_of_each_turn_of_the_loop(
     slice_ = SLICE_BYTES // len(messages(1)) + 1
     sliced = sum(count for count in heard.values() if count <= slice_)
     assert sliced > 0.8 * greedy * each  # the rest is what each of them said first
+    assert 0 < unread < 2 * AT_ONCE_BYTES, "the kernel keeps what cannot be heard yet"
+
+
+async def test_bursts_that_come_together_share_a_turn(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await start(window=1_000)
+    loop, turn = asyncio.get_running_loop(), 0
+    heard: Counter[int] = Counter()
+    send = gateway.sessions.delivery.send
+
+    def note(connection: Any, sender: str, message: Any) -> None:
+        heard[turn] += len(messages(1))
+        send(connection, sender, message)
+
+    def count_turns() -> None:
+        nonlocal turn
+        turn += 1
+        if heard.total() < len(burst) * len(clients):
+            loop.call_soon(count_turns)
+
+    monkeypatch.setattr(gateway.sessions.delivery, "send", note)
+    burst = messages(AT_ONCE_BYTES // len(messages(1)) - 10)
+    async with User(gateway.url, "bob"), AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Tcp(gateway, f"from-{n}")) for n in range(20)]
+        for client in clients:
+            client.writer.write(burst)
+        count_turns()
+        await until(lambda: heard.total() >= 0.9 * len(burst) * len(clients))
+    assert max(heard.values()) < 3 * AT_ONCE_BYTES

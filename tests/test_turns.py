@@ -1,47 +1,98 @@
-"""Waiting in line: one at a time, in the order they came, and nobody twice in one turn."""
+"""Who is heard when: little at once, bursts up to a share of the turn, greedy ones in line."""
 
 import asyncio
 from collections.abc import Callable
 
-from wsgateway.turns import Turns
+from wsgateway.turns import AT_ONCE_BYTES, SLICE_BYTES, Turns
+
+BURST = AT_ONCE_BYTES // 2
 
 
-async def test_one_goes_on_in_each_turn_of_the_loop() -> None:
-    turns, turn, told = Turns(), 0, list[tuple[int, str]]()
+class Told:
+    """Notes who was heard, in which turn of the loop, and how much they might say."""
 
-    def note(who: str) -> Callable[[], None]:
-        return lambda: told.append((turn, who))
+    def __init__(self) -> None:
+        self.turn = 0
+        self.heard: list[tuple[int, str, int]] = []
 
+    def by(self, who: str) -> Callable[[int], None]:
+        return lambda most: self.heard.append((self.turn, who, most))
+
+    async def pass_turns(self, count: int) -> None:
+        for _ in range(count):
+            await asyncio.sleep(0)
+            self.turn += 1
+
+
+async def test_whoever_says_little_is_heard_at_once_also_when_others_wait() -> None:
+    turns = Turns()
+    turns.wait(lambda _: None)
+    turns.wait(lambda _: None, burst=AT_ONCE_BYTES)
+    assert turns.at_once(AT_ONCE_BYTES) is False
+    assert all(turns.at_once(SLICE_BYTES) for _ in range(100))
+
+
+async def test_bursts_share_a_turn_and_the_next_one_is_new() -> None:
+    turns, told = Turns(), Told()
+    assert [turns.at_once(BURST) for _ in range(3)] == [True, True, False]
+    await told.pass_turns(2)
+    assert turns.at_once(BURST)
+
+
+async def test_bursts_that_wait_are_heard_whole_and_in_order() -> None:
+    turns, told = Turns(), Told()
+    for who in "abcd":
+        turns.wait(told.by(who), burst=BURST)
+    assert not turns.at_once(BURST), "it came later"
+    await told.pass_turns(3)
+    assert [(who, most) for _, who, most in told.heard] == [(who, AT_ONCE_BYTES) for who in "abcd"]
+    first, second = {turn for turn, who, _ in told.heard if who in "ab"}, told.heard[-1][0]
+    assert len(first) == 1
+    assert second == first.pop() + 1
+
+
+async def test_one_greedy_client_is_heard_in_each_turn_and_only_a_slice() -> None:
+    turns, told = Turns(), Told()
     for who in "abc":
-        turns.wait(note(who))
-    assert not told
-    for turn in range(3):  # noqa: B007 (the notes above read it)
-        await asyncio.sleep(0)
-    assert told == [(0, "a"), (1, "b"), (2, "c")]
+        turns.wait(told.by(who))
+    assert not told.heard
+    await told.pass_turns(4)
+    begin = told.heard[0][0]
+    assert told.heard == [(begin + n, who, SLICE_BYTES) for n, who in enumerate("abc")]
 
 
-async def test_who_has_still_more_waits_behind_the_others() -> None:
+async def test_bursts_and_greedy_clients_do_not_wait_for_each_other() -> None:
+    turns, told = Turns(), Told()
+    for who in ("burst 1", "burst 2"):
+        turns.wait(told.by(who), burst=AT_ONCE_BYTES)
+        turns.wait(told.by(f"beside {who}"))
+    await told.pass_turns(4)
+    first = told.heard[0][0]
+    assert {who for turn, who, _ in told.heard if turn == first} == {"burst 1", "beside burst 1"}
+    assert len(told.heard) == 4
+
+
+async def test_whoever_has_still_more_waits_behind_the_others() -> None:
     turns, told = Turns(), list[str]()
 
     def again(who: str, left: int) -> None:
         told.append(who)
         if left:
-            turns.wait(lambda: again(who, left - 1))
+            turns.wait(lambda _: again(who, left - 1))
 
-    turns.wait(lambda: again("greedy", 3))
-    turns.wait(lambda: again("late", 0))
-    for _ in range(5):
+    turns.wait(lambda _: again("greedy", 3))
+    turns.wait(lambda _: again("late", 0))
+    for _ in range(12):
         await asyncio.sleep(0)
     assert told == ["greedy", "late", "greedy", "greedy", "greedy"]
 
 
 async def test_one_who_fails_does_not_stop_the_line() -> None:
-    turns, told = Turns(), list[str]()
+    turns, told = Turns(), Told()
     failures: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
-    turns.wait(lambda: 1 // 0)
-    turns.wait(lambda: told.append("next"))
-    for _ in range(2):
-        await asyncio.sleep(0)
-    assert told == ["next"]
+    turns.wait(lambda _: 1 // 0)
+    turns.wait(told.by("next"))
+    await told.pass_turns(4)
+    assert [who for _, who, _ in told.heard] == ["next"]
     assert len(failures) == 1

@@ -56,7 +56,7 @@ class Codec:
         """Whether nothing more will come, and all that came is read."""
         return self.eof and not self._unread
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Take bytes from the client."""
         self._unread += data
 

@@ -1,7 +1,6 @@
 """One server-side WebSocket, at its edge: asyncio on one side, `codec.py` on the other.
 
-All messages of a slice are heard in one call, and many leave with one system call: no queue, no
-task and no future per message.
+Many messages are heard in one call, and leave with one: no queue, task or future per message.
 """
 
 import asyncio
@@ -13,7 +12,7 @@ from websockets.http11 import Request, Response
 from wsgateway.codec import Codec, Said
 from wsgateway.incoming import Incoming, Peer
 from wsgateway.protocol import MAX_FRAME_BYTES
-from wsgateway.turns import AT_ONCE_BYTES, SLICE_BYTES, Turns
+from wsgateway.turns import AT_ONCE_BYTES, Turns
 
 # Why: our own writer waits, so what piles up behind it are answers to protocol pings. They pass
 # our outbox, and a client that pings and never reads could fill this gateway's memory.
@@ -22,14 +21,14 @@ from wsgateway.turns import AT_ONCE_BYTES, SLICE_BYTES, Turns
 _PENDING_BYTES = 4 * MAX_FRAME_BYTES
 
 
-class WebSocket(asyncio.Protocol):
+class WebSocket(asyncio.BufferedProtocol):
     """A socket from its TCP connection to its end.
 
     Args:
         respond: the page for a plain HTTP request; None when it is for the WebSocket.
         opened: makes the peer when the handshake is done.
         closed: told when the TCP connection is gone.
-        turns: where to wait with what is more than a slice.
+        turns: says when what came is heard.
         handshake_timeout_s: bound on the opening handshake, seconds.
         close_timeout_s: bound on the closing handshake, seconds.
     """
@@ -42,10 +41,10 @@ class WebSocket(asyncio.Protocol):
         "_lost",
         "_opened",
         "_peer",
-        "_queued",
         "_respond",
         "_timer",
         "_turns",
+        "_waiting",
         "transport",
     )
 
@@ -71,7 +70,7 @@ class WebSocket(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = loop.call_later(handshake_timeout_s, self.abort)
         self._peer: Peer | None = None
         self._incoming: Incoming | None = None
-        self._lost = self._queued = False
+        self._lost = self._waiting = False
 
     @property
     def open(self) -> bool:
@@ -84,11 +83,7 @@ class WebSocket(asyncio.Protocol):
         return self._codec.close_code
 
     def write(self, frames: Iterable[bytes]) -> bool:
-        """Write text frames with one system call; only while `open`.
-
-        Returns:
-            Whether the kernel has them all. If not, `writable` tells, or `lost`.
-        """
+        """Write text frames with one system call, only while `open`; see `outbox.Writable`."""
         self.transport.write(self._codec.messages(frames))
         return not (self.transport.get_write_buffer_size() or self.transport.is_closing())
 
@@ -113,10 +108,7 @@ class WebSocket(asyncio.Protocol):
         if self._incoming is not None and self._incoming.paused:
             self._incoming.paused = False
             self._hear()
-            if self._codec.unread and not self._paused:
-                self._queue()
-            else:
-                self._go_on()
+            (self._wait if self._codec.unread and not self._paused else self._go_on)()
 
     # What asyncio tells.
 
@@ -129,10 +121,18 @@ class WebSocket(asyncio.Protocol):
         # 进程一死就丢了，而那条消息却已算作送达。
         self.transport.set_write_buffer_limits(high=0)
 
-    def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
-        self._codec.feed(data)
-        self._go_on()
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """See `asyncio.BufferedProtocol`."""
+        return self._turns.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See `asyncio.BufferedProtocol`."""
+        self._codec.feed(self._turns.buffer[:nbytes])
+        whole = nbytes < AT_ONCE_BYTES  # or there is more in the kernel
+        if whole and self._turns.at_once(self._codec.unread):
+            self._go_on()
+        else:
+            self._wait(burst=self._codec.unread if whole else 0)
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`; it stays half open until all that came is read."""
@@ -159,7 +159,7 @@ class WebSocket(asyncio.Protocol):
 
     def _go_on(self, most: int = AT_ONCE_BYTES) -> None:
         """Read a slice that says something, of `most` bytes; the next one when it is our turn."""
-        if self._queued or self._lost:
+        if self._waiting or self._lost:
             return
         said: Said | None = []
         while said == [] and not self._paused:
@@ -167,27 +167,27 @@ class WebSocket(asyncio.Protocol):
             if said is not None:
                 self._take_in(said)
         if said and self._codec.unread and not self._paused:
-            self._queue()
+            self._wait()
         elif self._codec.over:
             self._codec.finish()
             self._send()
             self.transport.close()
-            return
+        else:
+            self._hold()
+
+    def _wait(self, burst: int = 0) -> None:
+        if not self._waiting:
+            self._waiting = True
+            self._turns.wait(self._turn, burst=burst)
         self._hold()
 
-    def _queue(self) -> None:
-        if not self._queued:
-            self._queued = True
-            self._turns.wait(self._next_turn)
-
-    def _next_turn(self) -> None:
-        self._queued = False
-        self._go_on(SLICE_BYTES)
+    def _turn(self, most: int) -> None:
+        self._waiting = False
+        self._go_on(most)
 
     def _hold(self) -> None:
-        """Read from the kernel only what can be heard soon."""
-        hold = self._paused or self._codec.unread > 2 * MAX_FRAME_BYTES
-        transport = self.transport
+        """Read from the kernel only what can be heard now."""
+        hold, transport = self._paused or self._waiting, self.transport
         if transport.is_closing() or self._codec.eof or hold is not transport.is_reading():
             return
         (transport.pause_reading if hold else transport.resume_reading)()
