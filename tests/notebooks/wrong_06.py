@@ -1,6 +1,6 @@
 """Lesson 6, Redis or Kafka: wrong answers, and a word of the hint each must get."""
 
-# An afternoon of three seconds: the check replays it, whoever lived through it.
+# An afternoon of a few seconds: the check counts in its diaries.
 SETUP = """
 from dataclasses import replace
 from wsgateway.lab.afternoon import AFTERNOON, Load, Trouble
@@ -34,6 +34,10 @@ WRONG = {
         "a log keeps everything": (
             _RIGHT + 'choice["note"] = ("kafka", "lost")',
             "stored nowhere",
+        ),
+        "neither is always fresh": (
+            _RIGHT + 'choice["typing"] = ("neither", "stale")',
+            "redis has the fewest stale messages",
         ),
         "neither, to be safe": (_RIGHT + 'choice["order"] = ("neither", "lost")', "why neither"),
         "the right mode for a wrong reason": (

@@ -135,6 +135,15 @@ def test_the_right_choice_passes(diaries: dict[Mode, Diary]) -> None:
     assert checks.modes(RIGHT, KINDS, diaries)
 
 
+def test_the_fewest_stale_messages_rule_nothing_out(
+    diaries: dict[Mode, Diary], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not checks.modes({**RIGHT, "typing": ("neither", "stale")}, KINDS, diaries)
+    told = capsys.readouterr().out
+    assert "typing: redis has the fewest stale messages, 1:" in told
+    assert "typing：redis 到得太晚的最少，1 条：" in told
+
+
 @pytest.mark.parametrize("kind", ["chat", "typing", "note"])
 def test_no_other_choice_passes(diaries: dict[Mode, Diary], kind: str) -> None:
     others = [

@@ -36,6 +36,7 @@ def test_what_is_missing_comes_with_its_remedy(
     findings = checkup.doctor()
     told = capsys.readouterr().out
     assert not findings.ok
+    assert not findings.servers_ok
     assert "MISSING a Redis server / Redis 服务器" in told
     assert "WSGATEWAY_REDIS names a server that cannot be used" in told
     assert "请改正" in told
@@ -70,6 +71,15 @@ def test_an_address_that_is_not_ours() -> None:
     found = checkup.ports("192.0.2.1")  # RFC 5737: for examples only
     assert not found.ok
     assert found.found.startswith("192.0.2.1: ")
+
+
+def test_a_font_is_no_server() -> None:
+    found = [
+        Finding(("a font", "字体"), False, "none", ("get one", "去拿一个")),
+        Finding(("a server", "服务器"), True, "1.0", ("get one", "去拿一个"), server=True),
+    ]
+    assert checkup.Findings(found).servers_ok
+    assert not checkup.Findings(found).ok
 
 
 def test_no_font(monkeypatch: pytest.MonkeyPatch) -> None:

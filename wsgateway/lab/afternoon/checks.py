@@ -1,4 +1,4 @@
-"""The checks of lesson 6: they replay the diaries of the afternoon the learner has run."""
+"""The checks of lesson 6: they count in the diaries of the afternoon the learner has run."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -75,6 +75,14 @@ def _defend(kind: Kind, given: Any, diaries: Mapping[Mode, Diary]) -> None:
     against = faults(kind, diaries)
     if mode == NEITHER:
         fit = [one for one, found in against.items() if not found]
+        if fit and kind.fresh_s is not None:
+            best, count = fit[0], diaries[fit[0]].stale(name)
+            expect(
+                False,
+                f"{name}: {best} has the fewest stale messages, {count}: "
+                "`stale` does not rule it out, nor does anything else.",
+                f"{name}：{best} 到得太晚的最少，{count} 条：`stale` 排除不了它，别的也排除不了。",
+            )
         expect(
             not fit,
             f"{name}: {', '.join(fit)} met all it needs, so why neither?",

@@ -35,7 +35,7 @@ _LOOKS: Mapping[Mode, tuple[str, str, str]] = {
 }
 _WHAT = {
     ("receiver", "pause"): ("receiver paused", "接收方暂停"),
-    ("receiver", "kill"): ("receiver killed", "接收方被杀"),
+    ("receiver", "kill"): ("receiver hangs, is killed", "接收方卡住、被杀"),
     ("broker", "pause"): ("broker paused", "消息代理暂停"),
     ("broker", "kill"): ("broker down", "消息代理停机"),
 }
@@ -60,7 +60,7 @@ def plan(script: Script) -> Picture:
         for row, trouble in enumerate(script.troubles):
             bars.barh(row, trouble.lasts_s, left=trouble.at_s, color=ORANGE)
             end_s = trouble.at_s + trouble.lasts_s
-            right = end_s < last_s * 0.6  # room for the words
+            right = end_s < last_s * 0.5  # room for the words
             bars.annotate(
                 label(*_WHAT[trouble.victim, trouble.what]),
                 (end_s if right else trouble.at_s, row),

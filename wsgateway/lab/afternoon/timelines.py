@@ -19,11 +19,12 @@ _ANSWERS = (
     (("unknown",), ("unknown", "unknown"), ORANGE, ".."),
 )
 _NAMES: Mapping[Mode, str] = {"redis": "Redis", "kafka": "Kafka"}
-_VICTIMS = {
-    "receiver": ("g2", "g2 "),
-    "broker": ("broker", "消息代理"),
+_DONE = {
+    ("receiver", "paused"): ("g2 paused", "g2 暂停"),
+    ("receiver", "killed"): ("g2 hangs, is killed, restarts", "g2 卡住、被杀、重启"),
+    ("broker", "paused"): ("broker paused", "消息代理暂停"),
+    ("broker", "killed"): ("broker killed", "消息代理被杀"),
 }
-_DONE = {"paused": ("paused", "暂停"), "killed": ("killed", "被杀")}
 
 
 def told(diaries: Mapping[Mode, Diary], *kinds: str) -> Picture:
@@ -131,12 +132,10 @@ def _shade(axes: Any, outages: list[Outage]) -> None:
     for outage in outages:
         end_s = min(outage.end_s, right_s)
         axes.axvspan(outage.begin_s, end_s, color=_SHADE, zorder=0, linewidth=0)
-        victim, victim_zh = _VICTIMS[outage.trouble.victim]
-        done, done_zh = _DONE[outage.done]
         axes.text(
             (outage.begin_s + end_s) / 2,
             top * 0.98,
-            text(f"{victim} {done}", f"{victim_zh}{done_zh}"),
+            text(*_DONE[outage.trouble.victim, outage.done]),
             ha="center",
             va="top",
             fontsize=10.5,

@@ -82,7 +82,7 @@ def nesting(waits: Waits) -> Picture:
         bars.set_title(label("the two callers", "两个调用者"), fontsize=13)
         made.figure.suptitle(
             text(
-                f"Others are on time. Who asked for {asked[0]:.0f} ms got {took[0]:.0f}",
+                f"Others are on time. Asked for {asked[0]:.0f} ms, got {took[0]:.0f}",
                 f"旁人不受影响。要等 {asked[0]:.0f} 毫秒的，等了 {took[0]:.0f} 毫秒",
             ),
             fontsize=15,

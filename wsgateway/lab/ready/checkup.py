@@ -43,12 +43,14 @@ class Finding:
         ok: whether it is there.
         found: what was found, for the curious: a version, an address, an error.
         do: what to do if it is missing, in English and in Chinese.
+        server: it is one of the two servers.
     """
 
     what: Words
     ok: bool
     found: str
     do: Words
+    server: bool = False
 
     def show(self) -> None:
         """Print a line; if it is missing, also what to do."""
@@ -72,6 +74,11 @@ class Findings:
         """Whether nothing is missing."""
         return all(one.ok for one in self._found)
 
+    @property
+    def servers_ok(self) -> bool:
+        """Whether both servers answer, whatever else is missing."""
+        return all(one.ok for one in self._found if one.server)
+
     def details(self) -> None:
         """Print what exactly was found; this differs from machine to machine."""
         for one in self._found:
@@ -86,7 +93,7 @@ def doctor() -> Findings:
     if findings.ok:
         say("Everything is there.", "都齐了。")
     else:
-        say("Mend what is MISSING, then run this cell again.", "把 MISSING 的补上，再运行这一格。")
+        say("Fix what is MISSING, then run this cell again.", "把 MISSING 的补上，再运行这一格。")
     return findings
 
 
@@ -184,7 +191,7 @@ def _broker(kind: str, variable: str, start: Callable[[], Awaitable[servers.Foun
             f"{variable} names a server that cannot be used. Correct it, or unset it.",
             f"{variable} 指向的服务器用不了。请改正，或取消这个环境变量。",
         )
-    return Finding((f"a {kind} server", f"{kind} 服务器"), ok, told, do)
+    return Finding((f"a {kind} server", f"{kind} 服务器"), ok, told, do, server=True)
 
 
 def fonts() -> Finding:
