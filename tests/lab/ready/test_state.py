@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from wsgateway.client import Status
+from wsgateway.errors import WsGatewayError
 from wsgateway.lab.cluster import Cluster
 from wsgateway.lab.loop import shared_loop
 from wsgateway.lab.ready import answers, attempt, chat_while, look, planted, plots
@@ -82,6 +84,20 @@ def test_a_conversation_that_breaks_says_so(cluster: Cluster) -> None:
     alice, bob = cluster.user("alice", on="g1"), cluster.user("bob", on="g2")
     with pytest.raises(Exception, match=r"clos|ended|stopp"):
         chat_while(alice, bob, alice.close)
+    bob.close()
+
+
+def test_a_message_that_may_never_arrive_ends_the_conversation(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unheard(to: str, content: str) -> Status:
+        return Status.UNKNOWN
+
+    alice, bob = cluster.user("alice", on="g1"), cluster.user("bob", on="g2")
+    monkeypatch.setattr(alice.client, "send", unheard)
+    with pytest.raises(WsGatewayError, match="ended: unknown"):
+        chat_while(alice, bob, lambda: None)
+    alice.close()
     bob.close()
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from wsgateway.brokers.find import listens
-from wsgateway.client import Client
+from wsgateway.client import Client, Status
+from wsgateway.errors import WsGatewayError
 from wsgateway.lab.cluster import Cluster
 from wsgateway.lab.loop import shared_loop
 from wsgateway.lab.user import User
@@ -105,7 +106,9 @@ def chat_while(sender: User, receiver: User, busy: Callable[[], object]) -> Chat
 
 async def _chat(sender: Client, receiver: Client, arrived: list[float]) -> None:
     while True:
-        await sender.send(receiver.user, "still there?")
+        status = await sender.send(receiver.user, "still there?")
+        if status in (Status.OFFLINE, Status.UNKNOWN):  # no use to wait for it
+            raise WsGatewayError(f"the conversation ended: {status}")
         await anext(receiver)
         arrived.append(monotonic())
         await asyncio.sleep(_EVERY_S)
