@@ -8,6 +8,7 @@ import socket
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ _PORTS = range(20_000, 32_768)
 # Why: not the shared generator. Programs that were seeded alike would all look at the same ports.
 # 原因：不用公共的随机数生成器。种子相同的程序会盯上同一批端口。
 _rng = random.SystemRandom()
+_CLAIMS = 64
+_claims: deque[int] = deque()
 _TAKEN = re.compile(r"(?:127\.0\.0\.1:(\d+).*)?Address (?:already )?in use")
 
 
@@ -37,6 +40,8 @@ class PortTaken(BrokerError):
 def free_port() -> int:
     """Return a port on 127.0.0.1 that was free a moment ago.
 
+    No other call returns it, in any process: not while this one lives, nor before 64 further calls.
+
     Raises:
         BrokerError: none was found.
     """
@@ -45,9 +50,21 @@ def free_port() -> int:
     # 原因：避开系统分配给外连的端口范围。若用那里的端口，客户端不断重连已死的服务器时，
     # 迟早会分到同一个端口而连上自己，服务器就再也绑定不了。
     for port in _rng.sample(_PORTS, 100):
+        # Why: a server binds its port a second after it was chosen, and a killed one's is free
+        # until it is back. UDP has ports of its own: the same number, held there, says "taken" to
+        # everyone who chooses this way, and the system lets go of it when this process ends.
+        # 原因：选好端口约一秒后服务器才真正绑定，被杀的服务器在重启前也会空出端口。
+        # UDP 端口是另一套：占住同号的 UDP 端口，同样选端口的进程便知已有人；
+        # 进程一结束，系统自会释放。
+        claim = socket.socket(type=socket.SOCK_DGRAM)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            claim.bind(("127.0.0.1", port))
+            _claims.append(claim.detach())
+            if len(_claims) > _CLAIMS:
+                socket.close(_claims.popleft())
             return port
+        claim.close()
     raise BrokerError("no free port on 127.0.0.1")
 
 
