@@ -6,12 +6,15 @@ import gc
 import json
 import socket
 import struct
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
+import psutil
 import pytest
 import uvloop
 from raw import serves, until
@@ -27,6 +30,7 @@ from wsgateway.gateway import Gateway
 from wsgateway.incoming import Incoming
 from wsgateway.lane import Lane, LaneTable
 from wsgateway.outbox import Outbox
+from wsgateway.process import GatewayProcess
 from wsgateway.turns import AT_ONCE_BYTES, SLICE_BYTES
 from wsgateway.websocket import WebSocket
 
@@ -83,8 +87,8 @@ def messages(count: int, to: str = "bob") -> bytes:
 class Tcp:
     """A client that is only a TCP connection: it can say anything, and end in any way."""
 
-    def __init__(self, gateway: Gateway, user: str | None = None) -> None:
-        self._port = gateway.port
+    def __init__(self, gateway: Gateway | GatewayProcess, user: str | None = None) -> None:
+        self._port = urlsplit(gateway.url).port
         self._user = user
 
     async def __aenter__(self) -> "Tcp":
@@ -372,6 +376,33 @@ async def test_greedy_clients_share_one_slice_of_each_turn_of_the_loop(
     sliced = sum(count for count in heard.values() if count <= slice_)
     assert sliced > 0.8 * greedy * each  # the rest is what each of them said first
     assert 0 < unread < 2 * AT_ONCE_BYTES, "the kernel keeps what cannot be heard yet"
+
+
+async def test_a_flood_leaves_a_gateway_part_of_its_core(
+    redis_server: RedisServer, key_prefix: str
+) -> None:
+    chunk = messages(5_000, to="nobody")
+    flags = ("--key-prefix", key_prefix)
+
+    async def flood(client: Tcp) -> None:
+        while True:
+            client.writer.write(chunk)
+            await client.writer.drain()
+
+    async with GatewayProcess("g1", redis=redis_server.url, flags=flags) as gateway:
+        process = psutil.Process(gateway.pid)
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(Tcp(gateway, f"g-{n}")) for n in range(5)]
+            flooding = [asyncio.create_task(flood(client)) for client in clients]
+            began_s, used_s = time.monotonic(), sum(process.cpu_times()[:2])
+            while sum(process.cpu_times()[:2]) < used_s + 1.0:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)
+            busy = 1.0 / (time.monotonic() - began_s)
+            assert not any(one.done() for one in flooding)
+            for one in flooding:
+                one.cancel()
+            await asyncio.gather(*flooding, return_exceptions=True)
+        assert busy < 0.85
 
 
 async def test_bursts_that_come_together_share_a_turn(

@@ -3,9 +3,22 @@
 import asyncio
 from collections.abc import Callable
 
-from wsgateway.turns import AT_ONCE_BYTES, SLICE_BYTES, Turns
+from wsgateway.spare import Spare
+from wsgateway.turns import AT_ONCE_BYTES, LITTLE_BYTES, SLICE_BYTES, Turns
 
 BURST = AT_ONCE_BYTES // 2
+
+
+def idle() -> Turns:
+    """Return turns of a core that does nothing else."""
+    return Turns(Spare(cpu_s=lambda: 0.0))
+
+
+class Busy(Spare):
+    """A core that never has time to spare."""
+
+    def rest_s(self) -> float:
+        return 0.001
 
 
 class Told:
@@ -25,22 +38,22 @@ class Told:
 
 
 async def test_whoever_says_little_is_heard_at_once_also_when_others_wait() -> None:
-    turns = Turns()
+    turns = idle()
     turns.wait(lambda _: None)
     turns.wait(lambda _: None, burst=AT_ONCE_BYTES)
     assert turns.at_once(AT_ONCE_BYTES) is False
-    assert all(turns.at_once(SLICE_BYTES) for _ in range(100))
+    assert all(turns.at_once(LITTLE_BYTES) for _ in range(100))
 
 
 async def test_bursts_share_a_turn_and_the_next_one_is_new() -> None:
-    turns, told = Turns(), Told()
+    turns, told = idle(), Told()
     assert [turns.at_once(BURST) for _ in range(3)] == [True, True, False]
     await told.pass_turns(2)
     assert turns.at_once(BURST)
 
 
 async def test_bursts_that_wait_are_heard_whole_and_in_order() -> None:
-    turns, told = Turns(), Told()
+    turns, told = idle(), Told()
     for who in "abcd":
         turns.wait(told.by(who), burst=BURST)
     assert not turns.at_once(BURST), "it came later"
@@ -52,7 +65,7 @@ async def test_bursts_that_wait_are_heard_whole_and_in_order() -> None:
 
 
 async def test_one_greedy_client_is_heard_in_each_turn_and_only_a_slice() -> None:
-    turns, told = Turns(), Told()
+    turns, told = idle(), Told()
     for who in "abc":
         turns.wait(told.by(who))
     assert not told.heard
@@ -62,7 +75,7 @@ async def test_one_greedy_client_is_heard_in_each_turn_and_only_a_slice() -> Non
 
 
 async def test_bursts_and_greedy_clients_do_not_wait_for_each_other() -> None:
-    turns, told = Turns(), Told()
+    turns, told = idle(), Told()
     for who in ("burst 1", "burst 2"):
         turns.wait(told.by(who), burst=AT_ONCE_BYTES)
         turns.wait(told.by(f"beside {who}"))
@@ -73,7 +86,7 @@ async def test_bursts_and_greedy_clients_do_not_wait_for_each_other() -> None:
 
 
 async def test_whoever_has_still_more_waits_behind_the_others() -> None:
-    turns, told = Turns(), list[str]()
+    turns, told = idle(), list[str]()
 
     def again(who: str, left: int) -> None:
         told.append(who)
@@ -88,7 +101,7 @@ async def test_whoever_has_still_more_waits_behind_the_others() -> None:
 
 
 async def test_one_who_fails_does_not_stop_the_line() -> None:
-    turns, told = Turns(), Told()
+    turns, told = idle(), Told()
     failures: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
     turns.wait(lambda _: 1 // 0)
@@ -96,3 +109,26 @@ async def test_one_who_fails_does_not_stop_the_line() -> None:
     await told.pass_turns(4)
     assert [who for _, who, _ in told.heard] == ["next"]
     assert len(failures) == 1
+
+
+async def test_on_a_busy_core_only_the_greedy_rest_and_each_is_heard_in_the_end() -> None:
+    turns, told = Turns(Busy()), Told()
+    for who in "abc":
+        turns.wait(told.by(who))
+    turns.wait(told.by("burst"), burst=BURST)
+    await told.pass_turns(3)
+    assert [who for _, who, _ in told.heard] == ["burst"]
+    assert turns.at_once(LITTLE_BYTES)
+    async with asyncio.timeout(10):
+        while len(told.heard) < 4:
+            await told.pass_turns(1)
+    assert told.heard[1:] == [
+        (turn, who, SLICE_BYTES) for (turn, *_), who in zip(told.heard[1:], "abc", strict=True)
+    ]
+
+
+async def test_resting_leaves_the_loop_idle() -> None:
+    turns = Turns(Busy())
+    turns.wait(lambda _: None)
+    await asyncio.sleep(0)
+    assert not turns._due

@@ -21,9 +21,6 @@ from wsgateway.command import Parser
 
 _CALIBRATE_S = 3.0
 _GREEDY, _CALM, _ASIDE = "greedy", "calm", "aside"
-# Why: the load must not take from the gateways the CPU time whose shortage is to be measured.
-# 原因：压测进程不能和网关抢 CPU，否则量到的是争抢，而不是网关自己的不足。
-_NICE = 5
 
 
 def add_flags(parser: Parser) -> None:
@@ -77,7 +74,7 @@ async def _all(
     cluster: Cluster, other_urls: list[str], greedy: Shape, calm: Shape, progress: Progress
 ) -> tuple[Outcome, Outcome, Outcome]:
     urls, dialect = cluster.urls, cluster.target.dialect
-    jobs = load_jobs(greedy, urls, dialect, tag=new_tag(), group=_GREEDY, nice=_NICE)
+    jobs = load_jobs(greedy, urls, dialect, tag=new_tag(), group=_GREEDY, background=True)
     jobs += load_jobs(calm, urls, dialect, tag=new_tag(), group=_CALM)
     jobs += load_jobs(calm, other_urls, dialect, tag=new_tag(), group=_ASIDE)
     async with Crew(jobs) as crew:

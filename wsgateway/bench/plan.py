@@ -40,7 +40,8 @@ class Job:
         cycles: users who connect, register and leave, one after the other.
         cycles_per_s: how many a second; None means as fast as it goes.
         churned: the nodes they come to.
-        nice: how far the process steps back for those that are measured, see nice(1).
+        background: whether the process steps back for those that are measured, and lets its users
+            send in bursts, some milliseconds late.
     """
 
     dialect: Dialect
@@ -59,7 +60,7 @@ class Job:
     cycles: int = 0
     cycles_per_s: float | None = None
     churned: Sequence[str] = ()
-    nice: int = 0
+    background: bool = False
 
 
 class Counts(NamedTuple):
@@ -98,7 +99,7 @@ def load_jobs(
     tag: str = "",
     group: str = "",
     heartbeat: bytes | None = None,
-    nice: int = 0,
+    background: bool = False,
 ) -> list[Job]:
     """Return one job per load process, pairs and rate shared out evenly.
 
@@ -107,7 +108,7 @@ def load_jobs(
         urls: the nodes.
         dialect: how clients talk.
         tag: makes the user ids of this run differ from those of another on the same nodes.
-        group, heartbeat, nice: see `Job`.
+        group, heartbeat, background: see `Job`.
     """
     step = 1 if shape.across else 0
     pairs = [
@@ -133,7 +134,7 @@ def load_jobs(
             quiet_s=shape.quiet_s,
             seed=shape.seed + number,
             heartbeat=heartbeat,
-            nice=nice,
+            background=background,
         )
         for number, share in enumerate(shares)
         if share
