@@ -14,7 +14,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 LAYERS = {
     "pure": "protocol envelope errors heartbeat backoff dedup fate lane redis.url",
     "parts": "codec config hub connection frames incoming listener outbox websocket stats batch "
-    "tasks turns logs",
+    "tasks turns spare logs",
     "command": "command",
     "contracts": "presence.base routers.base",
     "kafka": "kafka",
