@@ -129,7 +129,7 @@ class WebSocket(asyncio.BufferedProtocol):
         """See `asyncio.BufferedProtocol`."""
         self._codec.feed(self._turns.buffer[:nbytes])
         whole = nbytes < AT_ONCE_BYTES  # or there is more in the kernel
-        if whole and self._turns.at_once(self._codec.unread):
+        if whole and self._turns.at_once(self._codec.unread, self._turn):
             self._go_on()
         else:
             self._wait(burst=self._codec.unread if whole else 0)
