@@ -31,7 +31,10 @@ CASES = {
         "--users 50 --watch 0.3 --settle 0.1 --churn 40",
         {"kib_per_connection", "heartbeat_cpu_percent", "churn_rss_after_kib"},
     ),
-    "overload": (f"{TINY} --calm-pairs 3 --calm-rate 50", {"calm_p99_ratio", "rss_grown_kib"}),
+    "overload": (
+        f"{TINY} --duration 1 --calm-pairs 3 --calm-rate 50",
+        {"calm_p99_ratio", "rss_grown_kib"},
+    ),
     "soak": (
         f"{TINY} --messages 3000 --load 10 --users 10 --churn 20",
         {"slope_kib_per_million", "cycles"},

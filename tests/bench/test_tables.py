@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from wsgateway.bench import tables
-from wsgateway.bench.tables import TABLES, kept, place, put_in, rendered
+from wsgateway.bench import rows, tables
+from wsgateway.bench.rows import TABLES
+from wsgateway.bench.tables import kept, place, put_in, rendered
 
 ROOT = Path(__file__).parent.parent.parent
 MACHINE = {"usable_cores": 4, "cpu": "some", "python": "3.11"}
@@ -44,33 +45,14 @@ def test_the_page_shows_what_is_on_file(name: str) -> None:
     assert put_in(page, name, rendered(name, json.loads(file.read_text("utf-8")))) == page
 
 
-def test_rounds_are_medians_with_their_spread_and_peers_a_ratio_to_ours() -> None:
-    ours = {"server": "ours", "per_s": [190, 200, 400], "p50_ms": [0.5], "p99_ms": [4, 6, 5]}
-    ours |= {"kib_per_connection": [12.0], "lost": 0, "reordered": 0}
-    peer = {**ours, "server": "peer", "per_s": [100], "p50_ms": [], "lost": 1_234}
-    faster = {**ours, "server": "faster", "per_s": [800]}
-    _, *rows = tables.compare([{"numbers": {"compare": [ours, peer, faster]}}])
-    assert [row[0] for row in rows] == ["faster", "ours", "peer"]
-    assert rows[0][1:4] == ("800", "800-800", "0.25")
-    assert rows[1] == ("ours", "200", "190-400", "", "0.50", "5.00", "12.0", "0", "0")
-    assert rows[2] == ("peer", "100", "100-100", "2.00", "nan", "5.00", "12.0", "1,234", "0")
-
-
 def test_latency_has_a_row_per_broker_in_one_file() -> None:
     numbers = {"hop_broker": "Tansu", "p50_ms": 4.0, "p99_ms": 9.5, "hop_p50_ms": 3.2}
     numbers |= {"hop_p99_ms": 7.0, "p50_to_hop_ratio": 1.25}
-    _, row = tables.latency([{"numbers": numbers}])
+    _, row = rows.latency([{"numbers": numbers}])
     assert row == ("Tansu", "4.00", "9.50", "3.20", "7.00", "1.25")
     latency = {"command": "latency", "numbers": numbers}
     places = {place({**latency, "router": router}) for router in ("redis", "kafka")}
     assert places == {"latency"}
-
-
-def test_idle_connections_show_what_was_measured_and_nothing_else() -> None:
-    numbers = {"users": 5_000, "kib_per_connection": 12.34, "silent_cpu_percent": 0.5}
-    numbers |= {"churn_rss_after_kib": 2_048}
-    _, *rows = tables.connections([{"numbers": numbers}])
-    assert [row[1] for row in rows] == ["5,000", "12.3", "0.50", "2.0"]
 
 
 def test_a_table_has_a_head_a_rule_and_a_line_on_the_machine() -> None:
