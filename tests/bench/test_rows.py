@@ -35,3 +35,14 @@ def test_overload_shows_medians_of_its_runs_and_of_their_ratios() -> None:
     assert alone[1:] == ("1.0", "5.0", "4.0-90.0", "")
     assert beside[1:] == ("1.0", "5.0", "4.0-90.0", "3.0")
     assert aside[-1] == "1.2"
+
+
+def test_latency_has_a_row_per_broker_with_the_medians_of_its_runs() -> None:
+    tansu = {"hop_broker": "Tansu", "p50_ms": 4.0, "p99_ms": 9.5, "hop_p50_ms": 3.2}
+    tansu |= {"hop_p99_ms": 7.0, "p50_to_hop_ratio": 1.25}
+    apache = [tansu | {"hop_broker": "Apache", "p50_ms": p50_ms} for p50_ms in (1.0, 30.0, 2.0)]
+    _, *made = rows.latency([{"numbers": one} for one in (tansu, *apache)])
+    assert made == [
+        ("Tansu", "4.00", "9.50", "3.20", "7.00", "1.25"),
+        ("Apache", "2.00", "9.50", "3.20", "7.00", "1.25"),
+    ]
