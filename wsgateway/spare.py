@@ -4,10 +4,11 @@ import os
 import time
 from collections.abc import Callable
 
-# Why: before a server that is busy 95 % of the time 19 wait on average, at 50 % a single one
-# (M/M/1: rho / (1 - rho)). Measured with a flood, others' p99 beside it over their p99 alone,
-# medians: 7.2 at 80 %, 3.9 at 65 %, 2.5 at 50 % (gateways, broker and load all on 2 cores).
-# 原因：处理者 95% 的时间都在忙，平均就有 19 个在排队；忙 50% 时只有一个
+# Why: a server that is busy 95 % of the time has 19 with it on average, at 50 % a single one
+# (M/M/1: rho / (1 - rho), waiting or served). Measured with a flood, others' p99 beside it over
+# their p99 alone, medians: 7.2 at 80 %, 3.9 at 65 %, 2.5 at 50 % (gateways, broker and load all on
+# 2 cores).
+# 原因：处理者 95% 的时间都在忙，手里和队里平均共有 19 个；忙 50% 时只有一个
 # （M/M/1：rho / (1 - rho)）。洪流实测，其他人的 p99 与没有洪流时之比，中位数：80% 时 7.2，
 # 65% 时 3.9，50% 时 2.5（网关、消息代理和压测都在 2 个核上）。
 _SHARE = 0.5
@@ -51,13 +52,13 @@ class Spare:
         wall_s: Callable[[], float] = time.monotonic,
         taken_s: Callable[[], float] = taken_s,
     ) -> None:
-        self._clock_s, self._taken_s = wall_s, taken_s
+        self._wall_s, self._taken_s = wall_s, taken_s
         self._at_s, self._used_s = wall_s(), taken_s()
         self._left_s = _BURST_S
 
     def rest_s(self) -> float:
         """Return how long the greedy rest before they go on, seconds; 0 when they need not."""
-        at_s, used_s = self._clock_s(), self._taken_s()
+        at_s, used_s = self._wall_s(), self._taken_s()
         left_s = self._left_s + _SHARE * (at_s - self._at_s) - (used_s - self._used_s)
         self._at_s, self._used_s = at_s, used_s
         self._left_s = min(max(left_s, -_SHARE * _LONGEST_S), _BURST_S)
