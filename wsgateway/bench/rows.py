@@ -147,7 +147,7 @@ def overload(rounds: Sequence[Json]) -> Rows:
             titles,
             f"{median(one['p50'] for one in calm):.1f}",
             f"{median(one['p99'] for one in calm):.1f}",
-            f"{min(one['p99'] for one in calm):.1f}-{max(one['p99'] for one in calm):.1f}",
+            _spread((one["p99"] for one in calm), ".1f"),
             f"{median(run['numbers'][ratio] for run in rounds):.1f}" if ratio else "",
         )
 
@@ -168,9 +168,9 @@ def _middle(values: Sequence[float]) -> float:
     return median(values) if values else math.nan
 
 
-def _spread(values: Iterable[float]) -> str:
+def _spread(values: Iterable[float], form: str = ",.0f") -> str:
     ordered = sorted(values)
-    return f"{ordered[0]:,.0f}-{ordered[-1]:,.0f}" if ordered else ""
+    return f"{ordered[0]:{form}}-{ordered[-1]:{form}}" if ordered else ""
 
 
 TABLES: dict[str, Callable[[Sequence[Json]], Rows]] = {
